@@ -1,0 +1,226 @@
+//! The running agent: a keeper of terminals, and one link after the other.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gangplank_certs::TrustError;
+use gangplank_proto::fact::Hello;
+use gangplank_proto::limit;
+use gangplank_proto::link::Open;
+use gangplank_terminal::keeper::{Keeper, KeeperConfig};
+use gangplank_terminal::link::Channels;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Credentials, Local};
+use crate::dial::Dialer;
+use crate::facts;
+use crate::link::{Backoff, Connected, Ended, Link, Loss, connect};
+use crate::policy::Account;
+
+/// For terminals to hang up and say so when the agent stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the agent is doing, for whoever watches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// No link yet.
+    Connecting,
+    /// The daemon took the credentials.
+    Connected,
+    /// The link was lost or refused.
+    Waiting {
+        /// Why, for people.
+        why: String,
+    },
+    /// The end.
+    Stopping,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting"),
+            Self::Connected => f.write_str("connected"),
+            Self::Waiting { why } => write!(f, "waiting to try again: {why}"),
+            Self::Stopping => f.write_str("stopping"),
+        }
+    }
+}
+
+/// An agent, before and while it runs.
+#[derive(Debug)]
+pub struct Agent {
+    dialer: Dialer,
+    credentials: Credentials,
+    own: Account,
+    local: watch::Sender<Arc<Local>>,
+    keeper: Keeper,
+    terminals: TaskTracker,
+    state: watch::Sender<State>,
+    heartbeat: Duration,
+}
+
+impl Agent {
+    /// Prepares an agent; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`TrustError`] when what is to be trusted can't be used.
+    pub fn new(config: Config) -> Result<Self, TrustError> {
+        let terminals = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let bounds =
+            KeeperConfig { terminals: limit::CHANNELS_PER_LINK, ..KeeperConfig::default() };
+        Ok(Self {
+            dialer: Dialer::new(&config.server)?,
+            credentials: config.credentials,
+            own: facts::own_account(),
+            local: watch::Sender::new(Arc::new(config.local)),
+            keeper: Keeper::new(bounds, terminals.clone(), stop),
+            terminals,
+            state: watch::Sender::new(State::Connecting),
+            heartbeat: limit::HEARTBEAT,
+        })
+    }
+
+    /// Another time between two pings.
+    #[must_use]
+    pub fn with_heartbeat(self, heartbeat: Duration) -> Self {
+        Self { heartbeat, ..self }
+    }
+
+    /// What the agent is doing, now and from now on.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Terminals that are open.
+    #[must_use]
+    pub fn terminals(&self) -> usize {
+        self.keeper.len()
+    }
+
+    /// Takes another policy for all that is opened from now on, and tells the daemon.
+    pub fn reload(&self, local: Local) {
+        self.local.send_replace(Arc::new(local));
+    }
+
+    /// Runs until `stop` is cancelled: connects, serves, and connects again. Then terminals are
+    /// hung up, the daemon hears of it, and the link is closed.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut said = String::new();
+        while !stop.is_cancelled() {
+            let (why, loss, lived) = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                connected = connect(&self.dialer, &self.credentials) => match connected {
+                    Err(error) => (error.to_string(), error.loss(), Duration::ZERO),
+                    Ok(socket) => {
+                        said.clear();
+                        let since = Instant::now();
+                        let ended = self.serve(socket, &stop).await;
+                        (ended.to_string(), ended.loss(), since.elapsed())
+                    }
+                },
+            };
+            if stop.is_cancelled() {
+                break;
+            }
+            let wait = backoff.next(loss, lived, !self.keeper.is_empty(), random());
+            complain(&mut said, &why, loss, wait);
+            self.state.send_replace(State::Waiting { why });
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(wait) => {}
+            }
+        }
+        self.state.send_replace(State::Stopping);
+        self.hang_up().await;
+    }
+
+    async fn serve(&self, socket: Connected, stop: &CancellationToken) -> Ended {
+        let url = self.dialer.url();
+        tracing::info!(server = %url, secure = self.dialer.secure(), "connected");
+        self.state.send_replace(State::Connected);
+        let mut local = self.local.subscribe();
+        let (said, hello) = watch::channel(self.hello().await);
+        // A daemon that isn't told offers people what the host refuses.
+        let tell = async {
+            while local.changed().await.is_ok() {
+                said.send_replace(self.hello().await);
+            }
+            pending().await
+        };
+        let (local, own) = (self.local.subscribe(), self.own.clone());
+        let check = move |open: &Open| {
+            let policy = Arc::clone(&local.borrow());
+            policy.policy.check(open, &own).map_err(|refusal| refusal.to_string())
+        };
+        let channels =
+            Channels::new(self.keeper.clone(), Box::new(check), limit::CHANNELS_PER_LINK);
+        let over = CancellationToken::new();
+        let link = Link::new(socket, channels, self.heartbeat).run(hello, over.clone());
+        // The link goes on while terminals hang up, so that their last words reach the daemon.
+        let farewell = async {
+            stop.cancelled().await;
+            self.state.send_replace(State::Stopping);
+            self.hang_up().await;
+            over.cancel();
+            pending().await
+        };
+        tokio::select! {
+            ended = link => ended,
+            ended = farewell => ended,
+            ended = tell => ended,
+        }
+    }
+
+    /// What the daemon is told about this host, as it is now.
+    async fn hello(&self) -> Hello {
+        let local = Arc::clone(&self.local.borrow());
+        let own = self.own.clone();
+        // A link without facts is better than none.
+        let hello = tokio::task::spawn_blocking(move || facts::hello(&local, &own)).await;
+        Hello { sessions: self.keeper.list(), ..hello.unwrap_or_default() }
+    }
+
+    /// Ends all terminals and waits, but not for long, until their processes are gone.
+    async fn hang_up(&self) {
+        self.keeper.shutdown();
+        self.terminals.close();
+        if timeout(DRAIN, self.terminals.wait()).await.is_err() {
+            tracing::warn!(left = self.keeper.len(), "terminals did not end in time");
+        }
+    }
+}
+
+/// Says why there is no link: once loudly, and again only when the reason is another.
+fn complain(said: &mut String, why: &str, loss: Loss, wait: Duration) {
+    let again_in = format!("{:.1} s", wait.as_secs_f64());
+    if said == why {
+        tracing::debug!(why, again_in, "no link, still");
+        return;
+    }
+    match loss {
+        Loss::Refused => tracing::error!(why, "no link; trying again about every minute"),
+        Loss::Replaced => tracing::warn!(
+            again_in,
+            "another agent took this one's place with the same credentials: if this machine was \
+             cloned, enrol the clone anew"
+        ),
+        Loss::Broken | Loss::RetryIn(_) => tracing::warn!(why, again_in, "no link"),
+    }
+    why.clone_into(said);
+}
+
+/// Uniform in 0..1.
+fn random() -> f64 {
+    // Without randomness from the system every agent waits the longest: late, but never a storm.
+    getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
+}

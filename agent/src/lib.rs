@@ -1,0 +1,20 @@
+//! `gangplank-agent`: a host's own side of the relay. It dials out to the daemon, keeps one link
+//! to it, and opens what the host's own policy allows: a shell here, or SSH from here.
+//!
+//! | module | does |
+//! | --- | --- |
+//! | [`cli`] | what people type |
+//! | [`config`], [`policy`] | the host's file: where to connect, and what may be done |
+//! | [`dial`], [`link`], [`agent`] | from an address to terminals |
+//! | [`enroll`], [`facts`] | how a host introduces itself |
+//! | [`mod@log`] | what is written down |
+
+pub mod agent;
+pub mod cli;
+pub mod config;
+pub mod dial;
+pub mod enroll;
+pub mod facts;
+pub mod link;
+pub mod log;
+pub mod policy;

@@ -1,0 +1,7 @@
+//! The program `gangplank-agent`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gangplank_agent::cli::main()
+}

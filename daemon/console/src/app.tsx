@@ -1,0 +1,219 @@
+/** The frame around every page: head, navigation, and which page is shown. */
+import { effect, signal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { stream } from "./hosts";
+import { AuditPage } from "./pages/audit";
+import { HostPage } from "./pages/host";
+import { HostsPage } from "./pages/hosts";
+import { LoginPage } from "./pages/login";
+import { SessionsPage } from "./pages/sessions";
+import { TrustPage } from "./pages/trust";
+import { UsersPage } from "./pages/users";
+import { type PageName, route } from "./route";
+import { ask, logout, may, retryEvents, startError, user } from "./session";
+import { type Theme, theme } from "./settings";
+import { MyTerminals } from "./terminal/mine-panel";
+import { tabs } from "./terminal/tabs";
+import { Help } from "./ui/help";
+import { Icon } from "./ui/icon";
+import { Link } from "./ui/link";
+import { Loading, Problem } from "./ui/notice";
+import { Countdown } from "./ui/time";
+import { complain, Toasts } from "./ui/toast";
+
+const TITLES: Readonly<Record<PageName, string>> = {
+  login: "Log in",
+  hosts: "Hosts",
+  host: "Host",
+  terminal: "Terminals",
+  sessions: "Sessions",
+  users: "Users",
+  audit: "Audit",
+  trust: "Trusting this daemon",
+};
+
+/** xterm.js is by far the largest part: fetched when somebody is logged in, before it is needed. */
+const TerminalPage = signal<ComponentType | null>(null);
+let fetching = false;
+async function fetchTerminals(): Promise<void> {
+  if (fetching || TerminalPage.peek()) return;
+  fetching = true;
+  try {
+    const { default: page } = await import("./pages/terminal");
+    TerminalPage.value = page;
+  } catch {
+    complain("The terminal could not be loaded. Load this page again.");
+  }
+  fetching = false;
+}
+
+effect(() => {
+  document.title = `${TITLES[route.value.page]} · Gangplank`;
+});
+effect(() => {
+  if (user.value) void fetchTerminals();
+});
+
+function Connection() {
+  const state = stream.value;
+  const words = {
+    connecting: "Connecting",
+    open: "Live",
+    waiting: "Not connected",
+    closed: "Not connected",
+  }[state.kind];
+  const tone = { connecting: "busy", open: "good", waiting: "warn", closed: "idle" }[state.kind];
+  return (
+    <span class={`connection ${tone}`}>
+      <span role="status" title={state.kind === "closed" ? state.why : "The live host list"}>
+        <span class="dot" aria-hidden="true" /> {words}
+      </span>
+      {state.kind === "waiting" && (
+        <button type="button" class="small" onClick={retryEvents} aria-label="Connect again now">
+          <Countdown until={state.until} />
+          <Icon name="retry" />
+        </button>
+      )}
+    </span>
+  );
+}
+
+const NEXT_THEME: Readonly<Record<Theme, Theme>> = {
+  system: "light",
+  light: "dark",
+  dark: "system",
+};
+const THEME_ICON = { system: "system", light: "sun", dark: "moon" } as const;
+
+function ThemeButton() {
+  const label = `Colours: ${theme.value === "system" ? "as the system" : theme.value}`;
+  return (
+    <button
+      type="button"
+      class="icon"
+      aria-label={label}
+      title={label}
+      onClick={() => {
+        theme.value = NEXT_THEME[theme.value];
+      }}
+    >
+      <Icon name={THEME_ICON[theme.value]} />
+    </button>
+  );
+}
+
+function Head({ onHelp }: { onHelp: () => void }) {
+  const { page } = route.value;
+  const open = tabs.value.length;
+  const entry = (to: PageName, words: string) => (
+    <Link to={to} current={page === to || (to === "hosts" && page === "host")}>
+      {words}
+    </Link>
+  );
+  return (
+    <header class="head">
+      <Link to="hosts" class="brand" label="Gangplank, to the hosts">
+        <svg class="mark" viewBox="0 0 16 16" aria-hidden="true">
+          <path d="M3 4l4 4-4 4M8.5 12H13" />
+        </svg>
+        <span>Gangplank</span>
+      </Link>
+      {user.value && (
+        <nav aria-label="Pages">
+          {entry("hosts", "Hosts")}
+          {open > 0 && (
+            <Link to="terminal" current={page === "terminal"}>
+              Terminals <span class="count">{open}</span>
+            </Link>
+          )}
+          {entry("sessions", "Sessions")}
+          {(may("users:manage") || may("users:read")) && entry("users", "Users")}
+          {may("audit:read") && entry("audit", "Audit")}
+        </nav>
+      )}
+      <div class="head-end">
+        {user.value && <Connection />}
+        <MyTerminals />
+        <ThemeButton />
+        <button type="button" class="icon" aria-label="Help" title="Help (?)" onClick={onHelp}>
+          <Icon name="help" />
+        </button>
+        {user.value && (
+          <button
+            type="button"
+            class="icon user"
+            title={`Log out ${user.value.username}`}
+            aria-label={`Log out ${user.value.username}`}
+            onClick={() => void logout().catch(complain)}
+          >
+            <span class="user-name">{user.value.username}</span>
+            <Icon name="out" />
+          </button>
+        )}
+      </div>
+    </header>
+  );
+}
+
+function Page() {
+  const { page } = route.value;
+  if (page === "trust") return <TrustPage />;
+  if (startError.value && !user.value) {
+    return (
+      <div class="page">
+        <Problem>{startError.value}</Problem>
+        <button type="button" onClick={() => void ask()}>
+          Try again
+        </button>
+      </div>
+    );
+  }
+  if (user.value === undefined) return <Loading what="the console" />;
+  if (page === "login" || user.value === null) return <LoginPage />;
+  switch (page) {
+    case "hosts":
+      return <HostsPage />;
+    case "host":
+      return <HostPage />;
+    case "sessions":
+      return <SessionsPage />;
+    case "users":
+      return <UsersPage />;
+    case "audit":
+      return <AuditPage />;
+    case "terminal":
+      return TerminalPage.value ? null : <Loading what="the terminal" />;
+  }
+}
+
+export function App() {
+  const [help, setHelp] = useState(false);
+  useEffect(() => {
+    void ask();
+    const keys = (event: KeyboardEvent) => {
+      const { target } = event;
+      if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (target instanceof HTMLElement && target.closest("input, textarea, select, dialog"))
+        return;
+      setHelp(true);
+    };
+    addEventListener("keydown", keys);
+    return () => removeEventListener("keydown", keys);
+  }, []);
+  const Terminals = TerminalPage.value;
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the content
+      </a>
+      <Head onHelp={() => setHelp(true)} />
+      <main id="main" tabIndex={-1}>
+        <Page />
+        {user.value && Terminals && <Terminals />}
+      </main>
+      {help && <Help onClose={() => setHelp(false)} />}
+      <Toasts />
+    </>
+  );
+}

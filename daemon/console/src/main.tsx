@@ -1,0 +1,12 @@
+/** The start of the console. */
+import { render } from "preact";
+import { App } from "./app";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/marks.css";
+import "./style/pages.css";
+import "./style/hosts.css";
+import "./style/terminal.css";
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);

@@ -1,0 +1,177 @@
+/** The people who may log in. */
+import { useState } from "preact/hooks";
+import * as api from "../api";
+import { user } from "../session";
+import { useBusy } from "../ui/busy";
+import { Dialog } from "../ui/dialog";
+import { Icon } from "../ui/icon";
+import { useListed } from "../ui/load";
+import { Loading, Problem } from "../ui/notice";
+import { Ago } from "../ui/time";
+import { complain, say } from "../ui/toast";
+import type { Account } from "../wire";
+
+/** Same as the daemon's own bound for passwords that people choose. */
+const SHORTEST_PASSWORD = 8;
+
+/** The roles that the daemon comes with. */
+const ROLES = ["admin", "operator", "viewer"];
+
+function AccountDialog(props: { account?: Account; onClose: () => void; onDone: () => void }) {
+  const { account, onClose, onDone } = props;
+  const { busy, error, run } = useBusy();
+  const known = [...new Set([...ROLES, ...(account?.roles ?? [])])];
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget as HTMLFormElement);
+    const text = (name: string) => String(data.get(name) ?? "");
+    const roles = data.getAll("roles").map(String);
+    const password = text("password");
+    run(async () => {
+      if (account) {
+        await api.changeUser(account.id, { roles, ...(password ? { password } : {}) });
+      } else {
+        await api.addUser({ username: text("username").trim(), password, roles });
+      }
+      say(account ? `${account.username} is changed.` : "The user is added.");
+      onDone();
+    });
+  };
+  return (
+    <Dialog title={account ? `Change ${account.username}` : "Add a user"} onClose={onClose}>
+      <form onSubmit={submit}>
+        <div class="dialog-body">
+          {error && <Problem>{error}</Problem>}
+          {!account && (
+            <label class="field">
+              <span>User name</span>
+              <input name="username" required autocomplete="off" autocapitalize="none" />
+            </label>
+          )}
+          <label class="field">
+            <span>{account ? "New password (empty: keep the old one)" : "Password"}</span>
+            <input
+              name="password"
+              type="password"
+              required={!account}
+              minLength={SHORTEST_PASSWORD}
+              autocomplete="new-password"
+            />
+          </label>
+          <fieldset class="choices">
+            <legend>Roles</legend>
+            {known.map((role) => (
+              <label key={role} class="choice">
+                <input
+                  type="checkbox"
+                  name="roles"
+                  value={role}
+                  defaultChecked={account?.roles.includes(role) ?? false}
+                />
+                {role}
+              </label>
+            ))}
+          </fieldset>
+        </div>
+        <footer class="dialog-foot">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={busy}>
+            {account ? "Save" : "Add user"}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+export function UsersPage() {
+  const { items, error, reload } = useListed(() => api.users());
+  const [open, setOpen] = useState<Account | "new" | null>(null);
+  const disable = async (account: Account) => {
+    try {
+      await api.changeUser(account.id, { disabled: !account.disabled });
+      say(`${account.username} is ${account.disabled ? "enabled" : "disabled"}.`);
+      reload();
+    } catch (problem) {
+      complain(problem);
+    }
+  };
+  return (
+    <div class="page">
+      <header class="page-head">
+        <h1>Users</h1>
+        <button type="button" class="primary" onClick={() => setOpen("new")}>
+          <Icon name="add" /> Add user
+        </button>
+      </header>
+      {error && <Problem>{error}</Problem>}
+      {!items && !error && <Loading what="users" />}
+      {items && (
+        <table class="stack">
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">Roles</th>
+              <th scope="col">Last login</th>
+              <th scope="col">State</th>
+              <th scope="col">Change</th>
+            </tr>
+          </thead>
+          <tbody>
+            {items.map((account) => (
+              <tr key={account.id}>
+                <th scope="row">
+                  {account.username}
+                  {account.id === user.value?.id && <span class="badge">you</span>}
+                </th>
+                <td data-label="Roles">
+                  {account.roles.map((role) => (
+                    <span key={role} class="badge">
+                      {role}
+                    </span>
+                  ))}
+                </td>
+                <td data-label="Last login">
+                  {account.last_login_at ? <Ago at={account.last_login_at} /> : "never"}
+                </td>
+                <td data-label="State">{account.disabled ? "disabled" : "active"}</td>
+                <td class="actions">
+                  <button
+                    type="button"
+                    class="small"
+                    aria-label={`Change ${account.username}`}
+                    onClick={() => setOpen(account)}
+                  >
+                    Change
+                  </button>
+                  {account.id !== user.value?.id && (
+                    <button
+                      type="button"
+                      class={account.disabled ? "small" : "small danger"}
+                      aria-label={`${account.disabled ? "Enable" : "Disable"} ${account.username}`}
+                      onClick={() => void disable(account)}
+                    >
+                      {account.disabled ? "Enable" : "Disable"}
+                    </button>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {open && (
+        <AccountDialog
+          {...(open === "new" ? {} : { account: open })}
+          onClose={() => setOpen(null)}
+          onDone={() => {
+            setOpen(null);
+            reload();
+          }}
+        />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,70 @@
+/** Which page is shown. All pages lie at one level below the base, see `address.ts`. */
+import { signal } from "@preact/signals";
+import { basePath } from "./address";
+
+export type PageName =
+  | "login"
+  | "hosts"
+  | "host"
+  | "terminal"
+  | "sessions"
+  | "users"
+  | "audit"
+  | "trust";
+
+const NAMES: readonly PageName[] = [
+  "login",
+  "hosts",
+  "host",
+  "terminal",
+  "sessions",
+  "users",
+  "audit",
+  "trust",
+];
+
+export interface Route {
+  page: PageName;
+  query: URLSearchParams;
+}
+
+function parse(address: Location | URL): Route {
+  const last = address.pathname.slice(address.pathname.lastIndexOf("/") + 1);
+  const page = NAMES.find((name) => name === last) ?? "hosts";
+  return { page, query: new URLSearchParams(address.search) };
+}
+
+export const route = signal<Route>(parse(location));
+
+/** The address of a page, for links. */
+export function pageAddress(page: PageName, query: Record<string, string> = {}): string {
+  const search = new URLSearchParams(query).toString();
+  return `${basePath()}${page}${search === "" ? "" : `?${search}`}`;
+}
+
+/** Goes to a page. With `replace` the page before is not kept in the browser's history. */
+export function go(page: PageName, query: Record<string, string> = {}, replace = false): void {
+  const address = pageAddress(page, query);
+  if (replace) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
+  route.value = parse(location);
+}
+
+/** Goes to the login page and keeps the place to come back to. */
+export function goToLogin(): void {
+  const { page, query } = route.value;
+  // The trust page is for people who have not logged in yet.
+  if (page === "login" || page === "trust") return;
+  go("login", { next: `${page}?${query.toString()}` }, true);
+}
+
+/** Comes back from the login page. Only pages of our own are taken, never a foreign address. */
+export function goBackFromLogin(): void {
+  const [name = "", search = ""] = (route.value.query.get("next") ?? "").split("?", 2);
+  const page = NAMES.find((known) => known === name && known !== "login") ?? "hosts";
+  go(page, Object.fromEntries(new URLSearchParams(search)), true);
+}
+
+addEventListener("popstate", () => {
+  route.value = parse(location);
+});

@@ -1,0 +1,85 @@
+/** Who is logged in, and what begins and ends with that. */
+import { signal } from "@preact/signals";
+import * as api from "./api";
+import { clearHosts, hostStream } from "./hosts";
+import { goToLogin } from "./route";
+import { onWake } from "./wake";
+import type { User } from "./wire";
+
+/** Undefined until the daemon has said; null without a login. */
+export const user = signal<User | null | undefined>(undefined);
+/** Why the daemon could not be asked. */
+export const startError = signal<string | null>(null);
+
+const events = hostStream(() => void ask());
+
+const beginnings = new Set<(who: User) => void>();
+const endings = new Set<(byPerson: boolean) => void>();
+
+/** Runs when a login begins, before anybody else knows of it. */
+export function whenLoggedIn(run: (who: User) => void): void {
+  beginnings.add(run);
+}
+
+/** Runs when a login ends: by the person here, or because it ran out or was ended elsewhere. */
+export function whenLoggedOut(run: (byPerson: boolean) => void): void {
+  endings.add(run);
+}
+
+/** Whether the person may do something; an admin may do everything. */
+export function may(permission: string): boolean {
+  const held = user.value?.permissions ?? [];
+  return held.includes(permission) || held.includes("admin");
+}
+
+function begin(who: User): void {
+  startError.value = null;
+  if (user.value?.id === who.id) return;
+  for (const run of beginnings) run(who);
+  user.value = who;
+  if (may("hosts:read")) events.start();
+}
+
+function end(byPerson: boolean): void {
+  if (user.value === null) return;
+  events.stop();
+  clearHosts();
+  user.value = null;
+  for (const run of endings) run(byPerson);
+}
+
+/** Asks the daemon who we are. */
+export async function ask(): Promise<void> {
+  try {
+    begin((await api.me()).user);
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 401) {
+      lost();
+    } else if (user.value === undefined) {
+      startError.value = error instanceof Error ? error.message : String(error);
+    }
+  }
+}
+
+/** The login is gone: to the login page, keeping the place. */
+export function lost(): void {
+  end(false);
+  goToLogin();
+}
+
+export async function login(username: string, password: string): Promise<void> {
+  begin((await api.login(username, password)).user);
+}
+
+export async function logout(): Promise<void> {
+  await api.logout();
+  end(true);
+  goToLogin();
+}
+
+api.whenUnauthorized(lost);
+onWake(() => events.retryNow());
+addEventListener("offline", () => events.networkLost());
+
+/** Tries the event socket at once. */
+export const retryEvents = () => events.retryNow();

@@ -1,0 +1,82 @@
+/** A modal dialog. The browser keeps focus inside, closes on Escape, and gives focus back. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { Icon } from "./icon";
+
+interface Props {
+  title: string;
+  /** Closed by Escape, the cross or a button of the content. */
+  onClose: () => void;
+  children: ComponentChildren;
+  wide?: boolean;
+}
+
+export function Dialog({ title, onClose, children, wide }: Props) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    const dialog = ref.current;
+    dialog?.showModal();
+    // Where there is something to fill in, begin there and not at the cross.
+    dialog?.querySelector<HTMLElement>(".field input, .field textarea, .field select")?.focus();
+    return () => {
+      // Closing gives focus back by itself; taking the element out of the page does not.
+      dialog?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      class={wide ? "dialog wide" : "dialog"}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <header class="dialog-head">
+        <h2 id={heading}>{title}</h2>
+        <button type="button" class="icon" onClick={onClose} aria-label="Close">
+          <Icon name="close" />
+        </button>
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  /** What the button says: the action, not "OK". */
+  action: string;
+  children: ComponentChildren;
+  onConfirm: () => void;
+  onClose: () => void;
+  busy?: boolean;
+  danger?: boolean;
+}
+
+/** Asks before something that can't be taken back. */
+export function Confirm(props: ConfirmProps) {
+  const { title, action, children, onConfirm, onClose, busy = false, danger = true } = props;
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <div class="dialog-body">{children}</div>
+      <footer class="dialog-foot">
+        <button type="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          class={danger ? "danger" : "primary"}
+          disabled={busy}
+          onClick={onConfirm}
+        >
+          {action}
+        </button>
+      </footer>
+    </Dialog>
+  );
+}

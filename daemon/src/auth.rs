@@ -1,0 +1,323 @@
+//! Who is asking, and what they may do: people by password, cookie or access token; agents by API
+//! key; hosts that come in by provisioning key.
+//!
+//! Every change that takes a right away is committed first and told on [`Revocations`] after, so
+//! that what is open already closes. The methods here are the only way to make such a change; the
+//! store's own must not be called from elsewhere.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use gangplank_proto::id::ApiId;
+use gangplank_proto::secret::Secret;
+
+use crate::audit::{Actor, By};
+use crate::clock::Clock;
+use crate::guard::Source;
+use crate::random;
+use crate::store::{Candidate, LOGIN_LIFE, NewLogin, Store, StoreError};
+
+mod account;
+mod api_key;
+mod fleet;
+mod password;
+mod permission;
+mod principal;
+mod revocation;
+mod secret;
+mod slowdown;
+mod token;
+
+pub use api_key::Credential;
+pub use fleet::{Admitted, NewToken, ProvisioningToken};
+pub use password::{LONGEST_PASSWORD, PasswordError, Passwords, SHORTEST_PASSWORD};
+pub use permission::{BUILT_IN_ROLES, Permission, Permissions, UnknownPermission};
+pub use principal::{AgentIdentity, Principal, Username, UsernameError};
+pub use revocation::{Change, Listener, News, Revocations};
+pub use secret::{SHORTEST_SECRET, SecretError, ServerSecret};
+pub use token::{API_AUDIENCE, SOCKET_TOKEN_LIFE, TOKEN_LIFE};
+
+use api_key::{ApiKeys, KeyVerdict};
+use password::Verdict;
+use slowdown::Slowdown;
+use token::{Bearer, Tokens};
+
+/// Why somebody is not let in, or a change was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The credential is unknown, wrong, expired or ended; which of these is nobody's business.
+    #[error("the credential can't be used")]
+    Invalid,
+    /// Too much is going on from there; to be tried again after a while.
+    #[error("too many attempts")]
+    Throttled {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// A password can't be taken, or not be hashed.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store failed or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] random::RandomError),
+}
+
+/// A login that has just been made.
+#[derive(Debug)]
+pub struct CookieLogin {
+    /// Who it is.
+    pub principal: Principal,
+    /// Value of the cookie: 64 lowercase hex digits, shown to the browser only.
+    pub cookie: Secret,
+    /// How long the cookie is good for at most.
+    pub life: Duration,
+}
+
+/// An access token that has just been made.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret,
+    /// How long it is good for.
+    pub life: Duration,
+}
+
+/// Decides who is let in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    store: Store,
+    clock: Clock,
+    passwords: Passwords,
+    keys: ApiKeys,
+    tokens: Tokens,
+    revocations: Revocations,
+    slowdown: Slowdown,
+}
+
+impl Auth {
+    /// Decides by what `store` holds. Passwords and imported keys are hashed on at most half of the
+    /// processors.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock, secret: &ServerSecret) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let parallel = (processors / 2).max(1);
+        Self {
+            store,
+            clock,
+            passwords: Passwords::new(parallel),
+            keys: ApiKeys::new(secret, parallel),
+            tokens: Tokens::new(secret),
+            revocations: Revocations::default(),
+            slowdown: Slowdown::new(),
+        }
+    }
+
+    /// Where changes are told.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Logs a person in by password, for a browser.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`], alike for unknown users, wrong passwords and disabled users;
+    /// [`AuthError::Throttled`].
+    pub async fn login(
+        &self,
+        username: &str,
+        password: &Secret,
+        source: IpAddr,
+    ) -> Result<CookieLogin, AuthError> {
+        let person = self.identify(username, password, source).await?;
+        let cookie = random::token()?;
+        let hash = random::token_hash(cookie.expose());
+        let principal = self.begin(person, Some(hash), LOGIN_LIFE, source).await?;
+        Ok(CookieLogin { principal, cookie, life: LOGIN_LIFE })
+    }
+
+    /// Gives a person who knows their password an access token for the API.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub async fn token(
+        &self,
+        username: &str,
+        password: &Secret,
+        source: IpAddr,
+    ) -> Result<AccessToken, AuthError> {
+        let person = self.identify(username, password, source).await?;
+        let principal = self.begin(person, None, TOKEN_LIFE, source).await?;
+        self.token_for(&principal, API_AUDIENCE)
+    }
+
+    /// Makes an access token that hangs on an existing login, for the API or for the socket whose
+    /// path is the audience.
+    ///
+    /// # Errors
+    /// When it can't be signed.
+    pub fn token_for(
+        &self,
+        principal: &Principal,
+        audience: &str,
+    ) -> Result<AccessToken, AuthError> {
+        let life = if audience == API_AUDIENCE { TOKEN_LIFE } else { SOCKET_TOKEN_LIFE };
+        let bearer =
+            Bearer { tenant: principal.tenant, user: principal.user, login: principal.login };
+        let token = self.tokens.sign(bearer, audience, life, self.clock.now());
+        Ok(AccessToken { token: token.map_err(|_| AuthError::Invalid)?, life })
+    }
+
+    /// The person behind a session cookie.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`].
+    pub async fn cookie(&self, cookie: &str) -> Result<Principal, AuthError> {
+        let form = cookie.len() == 64 && cookie.bytes().all(|b| b.is_ascii_hexdigit());
+        if !form {
+            return Err(AuthError::Invalid);
+        }
+        let hash = random::token_hash(cookie);
+        let found = self.store.principal_of_cookie(&hash, self.clock.now()).await?;
+        found.ok_or(AuthError::Invalid)
+    }
+
+    /// The person behind an access token that was made for `audience`: [`API_AUDIENCE`], or a
+    /// socket's path.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`].
+    pub async fn bearer(&self, token: &str, audience: &str) -> Result<Principal, AuthError> {
+        let now = self.clock.now();
+        let bearer = self.tokens.verify(token, audience, now).map_err(|_| AuthError::Invalid)?;
+        let found = self.store.principal_of_login(bearer.tenant, bearer.login, false, now).await?;
+        match found {
+            Some(principal) if principal.user == bearer.user => Ok(principal),
+            _ => Err(AuthError::Invalid),
+        }
+    }
+
+    /// The person again, for what they hold open, with their rights of this moment; none when their
+    /// login has ended. The end of an access token ends nothing that is open.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn recheck(&self, principal: &Principal) -> Result<Option<Principal>, StoreError> {
+        let now = self.clock.now();
+        self.store.principal_of_login(principal.tenant, principal.login, true, now).await
+    }
+
+    /// Ends a login and tells everything that hangs on it.
+    ///
+    /// # Errors
+    /// When the store fails; the login then goes on.
+    pub async fn logout(
+        &self,
+        principal: &Principal,
+        source: Option<IpAddr>,
+    ) -> Result<(), AuthError> {
+        let by = principal.by(source, self.clock.now());
+        self.store.end_login(principal.tenant, &by, principal.login).await?;
+        self.revocations.tell(Change::LoginEnded(principal.login));
+        Ok(())
+    }
+
+    /// The host that an agent speaks for. Pending hosts are let in here too; what they may do is
+    /// the caller's business.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`], alike for unknown ids and wrong keys; [`AuthError::Throttled`] when
+    /// too many imported keys wait for verification.
+    pub async fn agent(
+        &self,
+        api_id: &str,
+        api_key: &str,
+        source: Option<IpAddr>,
+    ) -> Result<AgentIdentity, AuthError> {
+        // What can't be an id is looked up all the same, under one that nobody has.
+        let parsed = api_id.parse::<ApiId>().unwrap_or_else(|_| ApiId::from_random([0; 8]));
+        let stored = self.store.stored_key(&parsed).await?;
+        let hash = stored.as_ref().map(|stored| stored.key_hash.as_str());
+        let verdict = self.keys.verify(api_id, api_key, hash).await;
+        let (KeyVerdict::Right | KeyVerdict::Upgrade(_)) = verdict else {
+            return Err(match verdict {
+                KeyVerdict::Busy => AuthError::Throttled { retry_after: Duration::from_secs(5) },
+                _ => AuthError::Invalid,
+            });
+        };
+        let stored = stored.ok_or(AuthError::Invalid)?;
+        if let KeyVerdict::Upgrade(form) = verdict {
+            let by = By { actor: Actor::Agent(parsed.clone()), source, at: self.clock.now() };
+            self.store.upgrade_key(&by, &stored, &form).await?;
+        }
+        Ok(AgentIdentity {
+            tenant: stored.tenant,
+            host: stored.host,
+            api_id: parsed,
+            state: stored.state,
+        })
+    }
+
+    /// Verifies a password, taking as long for nobody as for somebody.
+    async fn identify(
+        &self,
+        username: &str,
+        password: &Secret,
+        source: IpAddr,
+    ) -> Result<Candidate, AuthError> {
+        let from = Source::from(source);
+        let Some(_attempt) = self.slowdown.attempt(from) else {
+            return Err(AuthError::Throttled { retry_after: Duration::from_secs(1) });
+        };
+        let person = match username.parse::<Username>() {
+            Ok(name) => self.store.candidate(&name).await?,
+            Err(_) => None,
+        };
+        let hash = person.as_ref().map(|person| person.password_hash.as_str());
+        let verdict = self.passwords.verify(password, hash).await?;
+        match person {
+            Some(person) if person.enabled && verdict != Verdict::Wrong => {
+                self.slowdown.succeeded(from, username);
+                if verdict == Verdict::RightButOld {
+                    let new = self.passwords.hash_any(password).await?;
+                    let (tenant, user) = (person.tenant, person.user);
+                    self.store.rehash_password(tenant, user, &person.password_hash, &new).await?;
+                }
+                Ok(person)
+            }
+            _ => {
+                let wait = self.slowdown.failed(from, username, self.clock.now());
+                tokio::time::sleep(wait).await;
+                Err(AuthError::Invalid)
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        person: Candidate,
+        token_hash: Option<String>,
+        life: Duration,
+        source: IpAddr,
+    ) -> Result<Principal, AuthError> {
+        let now = self.clock.now();
+        let by = By { actor: Actor::User(person.username), source: Some(source), at: now };
+        let new = NewLogin {
+            tenant: person.tenant,
+            user: person.user,
+            token_hash,
+            source: Some(source),
+            expires_at: now.plus(life),
+        };
+        let login = self.store.create_login(&by, new).await?;
+        let found = self.store.principal_of_login(person.tenant, login, false, now).await?;
+        found.ok_or(AuthError::Invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What a person may do, and the roles that bundle it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// One right. Routes and topics name the one they need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Permission {
+    /// All of the others.
+    Admin,
+    /// Add, change and remove hosts; open terminals; make enrolment tokens.
+    CanManageHosts,
+    /// See hosts and their presence.
+    HostsRead,
+    /// Security channel.
+    WsSecurity,
+    /// VPN channel.
+    WsVpn,
+    /// Alerts channel.
+    WsAlerts,
+    /// Agent thoughts channel.
+    WsAgentThoughts,
+    /// Decide on approvals.
+    ApprovalsManage,
+    /// Investigation receipts channel.
+    CasesRead,
+    /// See jobs.
+    JobsRead,
+    /// Publish into channels.
+    ChannelsPublish,
+    /// Read the audit.
+    AuditRead,
+    /// Add, change and disable users.
+    UsersManage,
+}
+
+impl Permission {
+    /// Every right.
+    pub const ALL: [Self; 13] = [
+        Self::Admin,
+        Self::CanManageHosts,
+        Self::HostsRead,
+        Self::WsSecurity,
+        Self::WsVpn,
+        Self::WsAlerts,
+        Self::WsAgentThoughts,
+        Self::ApprovalsManage,
+        Self::CasesRead,
+        Self::JobsRead,
+        Self::ChannelsPublish,
+        Self::AuditRead,
+        Self::UsersManage,
+    ];
+
+    /// Its name in the API, in the store and in tokens.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::CanManageHosts => "can_manage_hosts",
+            Self::HostsRead => "hosts:read",
+            Self::WsSecurity => "ws:security",
+            Self::WsVpn => "ws:vpn",
+            Self::WsAlerts => "ws:alerts",
+            Self::WsAgentThoughts => "ws:agent_thoughts",
+            Self::ApprovalsManage => "approvals:manage",
+            Self::CasesRead => "cases:read",
+            Self::JobsRead => "jobs:read",
+            Self::ChannelsPublish => "channels:publish",
+            Self::AuditRead => "audit:read",
+            Self::UsersManage => "users:manage",
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such permission")]
+pub struct UnknownPermission;
+
+impl FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPermission> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name).ok_or(UnknownPermission)
+    }
+}
+
+impl TryFrom<String> for Permission {
+    type Error = UnknownPermission;
+
+    fn try_from(name: String) -> Result<Self, UnknownPermission> {
+        name.parse()
+    }
+}
+
+impl From<Permission> for String {
+    fn from(permission: Permission) -> Self {
+        permission.as_str().to_owned()
+    }
+}
+
+/// The rights of one person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Permissions(BTreeSet<Permission>);
+
+impl Permissions {
+    /// Whether they include this one, or are all.
+    #[must_use]
+    pub fn allow(&self, wanted: Permission) -> bool {
+        self.0.contains(&wanted) || self.0.contains(&Permission::Admin)
+    }
+}
+
+impl FromIterator<Permission> for Permissions {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().collect())
+    }
+}
+
+/// The roles that every tenant has. They are made, and kept as they are here, at every start.
+pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
+    ("admin", &[Permission::Admin]),
+    (
+        "operator",
+        &[
+            Permission::CanManageHosts,
+            Permission::HostsRead,
+            Permission::JobsRead,
+            Permission::WsAlerts,
+            Permission::WsSecurity,
+            Permission::WsVpn,
+        ],
+    ),
+    ("viewer", &[Permission::HostsRead]),
+];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_admin_is_all() {
+        let admin = Permissions::from_iter([Permission::Admin]);
+        let viewer = Permissions::from_iter([Permission::HostsRead]);
+        for permission in Permission::ALL {
+            assert_eq!(permission.as_str().parse::<Permission>().unwrap(), permission);
+            assert!(admin.allow(permission));
+            assert_eq!(viewer.allow(permission), permission == Permission::HostsRead);
+        }
+        assert_eq!("root".parse::<Permission>(), Err(UnknownPermission));
+    }
+}

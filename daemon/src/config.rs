@@ -1,0 +1,221 @@
+//! The configuration: read once, checked completely, turned into final types before anything is
+//! bound. What is wrong is told all at once, each problem with its key's full path and one fix.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gangplank_certs::Name;
+use gangplank_proto::secret::Secret;
+use ipnet::IpNet;
+
+mod build;
+mod key;
+mod memory;
+mod problem;
+mod show;
+mod source;
+mod value;
+
+pub use key::{Form, KEYS, Key};
+pub use memory::Budget;
+pub use problem::{ConfigError, Problem};
+pub use source::{Origin, Sources};
+pub use value::{parse_duration, parse_size, show_duration, show_size};
+
+/// How the daemon was started; decides defaults only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunMode {
+    /// `up`: a person tries it, in the foreground, with what is missing made.
+    Up,
+    /// `serve`: production.
+    Serve,
+    /// `keeper`: as `serve`, but files with secrets, which may be for the daemon alone, are not read.
+    Keeper,
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the database and everything made at the first start lie.
+    pub data_dir: PathBuf,
+    /// `GANGPLANK_ENV=production`: nothing insecure is allowed.
+    pub production: bool,
+    /// Listening sockets.
+    pub listen: Listen,
+    /// What this server is called.
+    pub server: Server,
+    /// The given certificate; without one the daemon makes its own.
+    pub tls: Option<TlsFiles>,
+    /// Authentication.
+    pub auth: AuthConfig,
+    /// What terminals may dial.
+    pub ssh: Ssh,
+    /// Socket of the process that keeps direct terminals; without one the daemon keeps them itself.
+    pub keeper_socket: Option<PathBuf>,
+    /// Limits.
+    pub limits: Limits,
+    /// Logging.
+    pub log: Log,
+    /// Internal services.
+    pub internal: Internal,
+    /// What the limits add up to.
+    pub budget: Budget,
+    effective: Vec<show::Line>,
+}
+
+/// Listening sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// TLS.
+    pub tls: Vec<SocketAddr>,
+    /// Cleartext that only redirects.
+    pub redirect: Vec<SocketAddr>,
+    /// Cleartext for a reverse proxy.
+    pub behind_proxy: Option<BehindProxy>,
+    /// Cleartext for a lab.
+    pub plain: Vec<SocketAddr>,
+}
+
+/// The listener for a reverse proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BehindProxy {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Networks of the proxies; not empty.
+    pub trusted: Vec<IpNet>,
+}
+
+/// What this server is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Configured names, in order; may be empty.
+    pub names: Vec<Name>,
+    /// Origin (`https://name[:port]`, no path) that people and agents use.
+    pub public_url: Option<String>,
+}
+
+/// A given certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Chain, leaf first, in PEM.
+    pub cert: PathBuf,
+    /// Private key in PEM.
+    pub key: PathBuf,
+}
+
+/// Authentication.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// Origins beside the server's own, as browsers write them; `*` is any (never in production).
+    pub origins: Vec<String>,
+    /// Whether `?token=` is taken on sockets.
+    pub legacy_query_token: bool,
+    /// Whether the cookie name `access_token` is taken.
+    pub legacy_cookie: bool,
+    /// The configured server secret.
+    pub secret: Option<Secret>,
+}
+
+/// What terminals may dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// Private networks that further tenants may dial.
+    pub allow: Vec<IpNet>,
+    /// Networks that nobody may dial.
+    pub deny: Vec<IpNet>,
+    /// Whether hosts whose keys can't be checked are allowed.
+    pub allow_unverified: bool,
+}
+
+/// Limits. Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "every field is documented once, in the list of keys")]
+pub struct Limits {
+    pub message: u64,
+    pub channel_messages_per_minute: u64,
+    pub pending_per_ip: u64,
+    pub anonymous_sockets_per_ip: u64,
+    pub sockets_per_user: u64,
+    pub channel_subscribers: u64,
+    pub connections: u64,
+    pub terminals: u64,
+    pub establish: Duration,
+    pub first_message: Duration,
+    pub terminal_window: u64,
+    pub replay_ring: u64,
+    pub lossless_hold: Duration,
+    pub detached_life: Duration,
+    pub channel_idle: Duration,
+    pub terminal_idle: Duration,
+    pub heartbeat: Duration,
+    pub auth_failures_per_minute_per_ip: u64,
+}
+
+impl Limits {
+    /// Terminals of all kinds at once.
+    #[must_use]
+    pub fn terminals(&self) -> usize {
+        usize::try_from(self.terminals).unwrap_or(usize::MAX)
+    }
+}
+
+impl Default for Limits {
+    /// The defaults of every key; connections and terminals 0, which is: by the machine.
+    fn default() -> Self {
+        build::default_limits()
+    }
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Logging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// How much.
+    pub level: tracing::Level,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// Internal services.
+#[derive(Debug, Clone)]
+pub struct Internal {
+    /// Secret of signed webhooks.
+    pub hmac_secret: Option<Secret>,
+    /// Token of internal services.
+    pub token: Option<Secret>,
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    pub fn load(sources: &Sources, mode: RunMode) -> Result<Self, ConfigError> {
+        build::build(sources, mode, memory::machine())
+    }
+
+    /// Every key with its value and where that comes from, secrets hidden.
+    #[must_use]
+    pub fn effective(&self) -> impl fmt::Display + '_ {
+        show::Effective(&self.effective)
+    }
+
+    /// The same as JSON: an object from key to `{value, from}`.
+    #[must_use]
+    pub fn effective_json(&self) -> serde_json::Value {
+        show::json(&self.effective)
+    }
+}
+
+#[cfg(test)]
+mod tests;

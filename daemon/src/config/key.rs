@@ -1,0 +1,285 @@
+//! Every configuration key: its form, its default and what it is for. The one list from which files
+//! and variables are checked, and from which help and effective values are printed.
+
+use std::time::Duration;
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Any text.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Switch,
+    /// A whole number within bounds.
+    Number(u64, u64),
+    /// A duration within bounds.
+    Time(Duration, Duration),
+    /// A number of bytes within bounds.
+    Size(u64, u64),
+    /// A list of texts.
+    List,
+    /// A text that is never shown; `KEY_file` names a file that holds it instead.
+    Secret,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Full path, such as `limits.establish`.
+    pub path: &'static str,
+    /// What it takes.
+    pub form: Form,
+    /// Its default as it would be written in a variable; empty for none.
+    pub default: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+const fn key(path: &'static str, form: Form, default: &'static str, doc: &'static str) -> Key {
+    Key { path, form, default, doc }
+}
+
+/// Every key, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    key(
+        "data_dir",
+        Form::Text,
+        "",
+        "Directory of the database and of everything that is made at the first start. `serve`: /var/lib/gangplank; `up`: gangplank below $XDG_DATA_HOME or ~/.local/share.",
+    ),
+    key(
+        "listen.tls",
+        Form::List,
+        "",
+        "Addresses for TLS. `serve`: [::]:8443; `up`: 127.0.0.1:8443. Sockets from systemd named `tls` take their place.",
+    ),
+    key(
+        "listen.redirect",
+        Form::List,
+        "",
+        "Addresses that answer in cleartext with a redirect (308) to TLS and nothing else.",
+    ),
+    key(
+        "listen.behind_proxy.address",
+        Form::Text,
+        "",
+        "Address for a reverse proxy on a trusted network: cleartext, `X-Forwarded-Proto: https` required.",
+    ),
+    key(
+        "listen.behind_proxy.trusted",
+        Form::List,
+        "",
+        "Networks of the proxies that may use it, such as 127.0.0.1/32.",
+    ),
+    key(
+        "listen.plain",
+        Form::List,
+        "",
+        "Addresses in cleartext for agents of a lab. Refused in production.",
+    ),
+    key(
+        "server.names",
+        Form::List,
+        "",
+        "Names and addresses by which browsers and agents reach this server. The first one is in printed URLs; the own certificate is for all of them.",
+    ),
+    key(
+        "server.public_url",
+        Form::Text,
+        "",
+        "URL that people and agents use when it differs from the first name and port, for example behind a proxy.",
+    ),
+    key(
+        "tls.cert",
+        Form::Text,
+        "",
+        "File with a certificate chain in PEM, leaf first. Without it the daemon makes its own authority and certificate.",
+    ),
+    key("tls.key", Form::Text, "", "File with the private key of that certificate in PEM."),
+    key(
+        "auth.origins",
+        Form::List,
+        "",
+        "Further web origins whose pages may use the API and the sockets, such as https://ops.example.com; the server's own are always in. Also read from ALLOW_ORIGINS.",
+    ),
+    key(
+        "auth.legacy_query_token",
+        Form::Switch,
+        "true",
+        "Take an access token in `?token=` on sockets. Off by default in production, and refused there.",
+    ),
+    key(
+        "auth.legacy_cookie",
+        Form::Switch,
+        "true",
+        "Take the cookie name `access_token` beside `__Host-session`. Off by default in production, and refused there.",
+    ),
+    key(
+        "auth.secret",
+        Form::Secret,
+        "",
+        "Secret from which the keys for API keys and access tokens are derived, at least 32 bytes. Without it one is made in the data directory. Another secret invalidates every API key.",
+    ),
+    key(
+        "ssh.allow",
+        Form::List,
+        "",
+        "Networks that terminals of further tenants may dial although they are private or loopback.",
+    ),
+    key("ssh.deny", Form::List, "", "Networks that no terminal may dial."),
+    key(
+        "ssh.allow_unverified",
+        Form::Switch,
+        "true",
+        "Allow terminals through PatchMon agents, whose host keys can't be checked.",
+    ),
+    key(
+        "keeper.socket",
+        Form::Text,
+        "",
+        "Unix socket of a `gangplankd keeper`, which keeps the terminals that the daemon opens itself, so that they outlive it. Without one they live in the daemon. Read at the start only.",
+    ),
+    key(
+        "internal.hmac_secret",
+        Form::Secret,
+        "",
+        "Secret that signs internal webhooks, at least 32 bytes. Without it they are refused.",
+    ),
+    key(
+        "internal.token",
+        Form::Secret,
+        "",
+        "Token of internal services, at least 32 bytes. Without it they are refused.",
+    ),
+    key(
+        "log.level",
+        Form::Choice(&["error", "warn", "info", "debug", "trace"]),
+        "info",
+        "How much is logged.",
+    ),
+    key("log.format", Form::Choice(&["text", "json"]), "text", "Form of a log line."),
+    key(
+        "limits.message",
+        Form::Size(4 * KIB, 64 * MIB),
+        "1 MiB",
+        "Largest message on any socket, whole or all its fragments together; a larger one ends it (1009).",
+    ),
+    key(
+        "limits.channel_messages_per_minute",
+        Form::Number(1, 1_000_000),
+        "100",
+        "Messages a minute from one subscriber of a channel: throttled, then 1008.",
+    ),
+    key(
+        "limits.pending_per_ip",
+        Form::Number(1, 1_000_000),
+        "512",
+        "Connections of one address (IPv6: /64) that are not authenticated yet.",
+    ),
+    key(
+        "limits.anonymous_sockets_per_ip",
+        Form::Number(1, 1_000_000),
+        "10",
+        "Sockets of one address (IPv6: /64) that nobody has logged in on.",
+    ),
+    key("limits.sockets_per_user", Form::Number(1, 1_000_000), "128", "Sockets of one user."),
+    key(
+        "limits.channel_subscribers",
+        Form::Number(1, 1_000_000),
+        "500",
+        "Subscribers of one channel of one tenant; one more gets 1013.",
+    ),
+    key(
+        "limits.connections",
+        Form::Number(0, 1_000_000),
+        "0",
+        "Connections of all kinds; 0: what a quarter of the memory holds, 32768 at most.",
+    ),
+    key(
+        "limits.terminals",
+        Form::Number(0, 100_000),
+        "0",
+        "Terminals of all kinds at once; 0: what a quarter of the memory holds, 1024 at most.",
+    ),
+    key(
+        "limits.establish",
+        Form::Time(SECOND, HOUR),
+        "10s",
+        "From accept to an established socket or a complete request.",
+    ),
+    key(
+        "limits.first_message",
+        Form::Time(SECOND, HOUR),
+        "10s",
+        "First message on a terminal socket.",
+    ),
+    key(
+        "limits.terminal_window",
+        Form::Size(16 * KIB, 16 * MIB),
+        "256 KiB",
+        "Output of a terminal that its page has not acknowledged.",
+    ),
+    key(
+        "limits.replay_ring",
+        Form::Size(16 * KIB, 64 * MIB),
+        "1 MiB",
+        "Newest output kept of a terminal for whoever comes back.",
+    ),
+    key(
+        "limits.lossless_hold",
+        Form::Time(Duration::ZERO, HOUR),
+        "60s",
+        "How long a terminal waits for a lost viewer, rather than overwrite what it has not seen. Then it runs on, and what was overwritten is declared to whoever comes back.",
+    ),
+    key(
+        "limits.detached_life",
+        Form::Time(Duration::ZERO, DAY),
+        "5m",
+        "How long a terminal lives without a viewer, where its tenant says nothing else.",
+    ),
+    key(
+        "limits.channel_idle",
+        Form::Time(SECOND, DAY),
+        "5m",
+        "Time without a message of its client after which a channel's socket is closed (4002).",
+    ),
+    key(
+        "limits.terminal_idle",
+        Form::Time(SECOND, DAY),
+        "30m",
+        "Time without input after which a terminal's socket is closed (4002); the terminal stays detached.",
+    ),
+    key(
+        "limits.heartbeat",
+        Form::Time(SECOND, HOUR),
+        "30s",
+        "A ping goes out this often; two unanswered ones mean a dead peer.",
+    ),
+    key(
+        "limits.auth_failures_per_minute_per_ip",
+        Form::Number(1, 1_000_000),
+        "1000",
+        "Failed authentications of one address (IPv6: /64) a minute; then 429.",
+    ),
+];
+
+/// The key of a path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+impl Key {
+    /// Its environment variable, such as `GANGPLANK_LIMITS__ESTABLISH`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("GANGPLANK_{}", self.path.replace('.', "__").to_uppercase())
+    }
+}

@@ -1,0 +1,54 @@
+//! What is done every few seconds: certificates, expired rows, the audit of anonymous refusals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::doors::Certificates;
+use crate::app::App;
+use crate::audit::{Actor, By, Entry};
+
+/// How often certificates are looked at: a new pair of files is served this soon.
+const CERTIFICATES: Duration = Duration::from_secs(2);
+
+/// How often expired rows go and anonymous refusals are written down.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Rows of anonymous refusals written at a time; a flood from more sources waits for the next.
+const REFUSALS: usize = 256;
+
+pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: CancellationToken) {
+    let mut look = tokio::time::interval(CERTIFICATES);
+    let mut minute = tokio::time::interval(MINUTE);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = look.tick() => {
+                let certificates = certificates.clone();
+                // It reads files; a panic in there would show in the log by itself.
+                let _ = tokio::task::spawn_blocking(move || certificates.check()).await;
+            }
+            _ = minute.tick() => {
+                if let Err(error) = app.store.remove_expired(app.clock.now()).await {
+                    tracing::error!(%error, "expired rows could not be removed");
+                }
+                write_refusals(&app).await;
+            }
+        }
+    }
+    write_refusals(&app).await;
+}
+
+/// Refusals before authentication, summed by source and kind, so that a flood can't write.
+async fn write_refusals(app: &App) {
+    for sum in app.guard.take_sums(REFUSALS) {
+        let by = By { actor: Actor::Anonymous, source: sum.source, at: app.clock.now() };
+        let entry = Entry::refused(None, "request.anonymous", sum.what);
+        let entry = entry.with(serde_json::json!({ "count": sum.count }));
+        if let Err(error) = app.store.audit(&by, entry).await {
+            tracing::error!(%error, "refusals could not be audited");
+            return;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `GET /api/v1/agents/ws`.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use gangplank_proto::close::CloseCode;
+use gangplank_proto::link::SUBPROTOCOL;
+
+use super::error::Refusal;
+use super::gate::{Call, Caller};
+use super::upgrade::{self, Stream};
+use crate::app::App;
+use crate::fleet;
+use crate::link::{self, AgentLink, AgentPeer, Vocabulary};
+use crate::socket::{End, Socket};
+
+pub(super) async fn link(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let Caller::Agent(agent) = call.caller.clone() else { return Err(Refusal::unauthenticated()) };
+    let native = upgrade::offers(&call.headers, SUBPROTOCOL);
+    let peer = AgentPeer {
+        tenant: agent.tenant,
+        host: agent.host,
+        api_id: agent.api_id,
+        secure: call.peer.secure,
+        vocabulary: if native { Vocabulary::Native } else { Vocabulary::PatchMon },
+        since: app.clock.now(),
+    };
+    let served = Arc::clone(&app);
+    upgrade::accept(&app, &mut call, native.then_some(SUBPROTOCOL), move |socket| async move {
+        serve(served, peer, socket).await;
+    })
+    .await
+}
+
+async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
+    let id = app.registry.connection_id();
+    let (link, end) = AgentLink::new(id, peer, socket.heartbeat.clone());
+    let place = app.registry.enter(Arc::clone(&link));
+    // A credential that was revoked between the gate and the registry is seen now.
+    let host = app.store.host(link.peer.tenant, link.peer.host).await;
+    if !matches!(host, Ok(Some(host)) if host.api_id == link.peer.api_id) {
+        link.close(End::close(CloseCode::Unauthenticated, "the credential was revoked"));
+    }
+    tracing::info!(host = %link.peer.host, api_id = %link.peer.api_id, secure = link.peer.secure,
+        vocabulary = ?link.peer.vocabulary, "an agent came");
+    fleet::presence(&app, &link, fleet::CONNECTED).await;
+    let mut hellos = link.hellos();
+    let mut stopping = app.stopping();
+    let reports = async {
+        // Several that come while one is being kept count as the last of them.
+        while hellos.changed().await.is_ok() {
+            let Some(hello) = hellos.borrow_and_update().clone() else { continue };
+            if let Err(error) = fleet::report(&app, &link, &hello).await {
+                tracing::error!(%error, host = %link.peer.host, "a report could not be kept");
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let goodbye = async {
+        let end = stopping.wait().await;
+        link.close(end);
+        std::future::pending::<()>().await;
+    };
+    let end = tokio::select! {
+        end = link::run(&link, end, socket) => end,
+        () = reports => End::Gone,
+        () = goodbye => End::Gone,
+    };
+    let reason = match &end {
+        End::Gone => "the connection was lost".to_owned(),
+        End::Close(CloseCode::GoingAway, _) => "the daemon stopped".to_owned(),
+        End::Close(_, reason) => reason.clone(),
+    };
+    tracing::info!(host = %link.peer.host, %reason, "an agent left");
+    if place.leave() {
+        fleet::presence(&app, &link, &reason).await;
+    }
+}

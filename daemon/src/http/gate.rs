@@ -1,0 +1,419 @@
+//! The one gate: every request to every route passes here, in the order of the contract, and a
+//! handler runs only after all that its entry in the table demands was checked.
+//!
+//! route → draining → handshake → `Origin` → limits → credential → permission → object → ticket
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use gangplank_proto::id::HostId;
+use gangplank_proto::secret::Secret;
+use http::{HeaderMap, Method, Uri, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
+use hyper::upgrade::OnUpgrade;
+use serde::de::DeserializeOwned;
+
+use super::error::Refusal;
+use super::route::{Credential, Kind, OriginRule, Route};
+use super::upgrade;
+use crate::app::App;
+use crate::audit::{By, Entry};
+use crate::auth::{API_AUDIENCE, AgentIdentity, AuthError, Principal};
+use crate::listener::{Admission, Peer};
+use crate::store::{Host, PageRequest};
+use crate::ticket::{Target, TicketError};
+
+/// Who is calling, proved.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Nobody in particular.
+    Nobody,
+    /// A person.
+    Person(Principal),
+    /// An agent.
+    Agent(AgentIdentity),
+    /// Whoever holds this provisioning key, which is checked where it is used up.
+    Enrolling(Secret),
+}
+
+/// A request that was let in.
+#[derive(Debug)]
+pub struct Call {
+    /// Who is calling.
+    pub caller: Caller,
+    /// From where.
+    pub peer: Peer,
+    /// Its head's fields.
+    pub headers: HeaderMap,
+    /// Its target.
+    pub uri: Uri,
+    /// The host that the path names, if it names one.
+    pub host: Option<Host>,
+    /// The connection, for a WebSocket.
+    pub upgrade: Option<OnUpgrade>,
+    /// The ticket that opened the gate, not used up yet.
+    ticket: Option<(Secret, Target)>,
+    params: Vec<(String, String)>,
+    /// A body may be sent between threads but not looked at from two, which the lock stands for.
+    body: Mutex<Body>,
+    body_limit: usize,
+}
+
+impl Call {
+    /// The person who is calling.
+    ///
+    /// # Errors
+    /// 401 for anybody else; the gate sees to it that this doesn't happen on a person's route.
+    pub fn person(&self) -> Result<&Principal, Refusal> {
+        match &self.caller {
+            Caller::Person(who) => Ok(who),
+            _ => Err(Refusal::unauthenticated()),
+        }
+    }
+
+    /// The host that the path names.
+    ///
+    /// # Errors
+    /// 404 when it names none.
+    pub fn host(&self) -> Result<&Host, Refusal> {
+        self.host.as_ref().ok_or_else(Refusal::not_found)
+    }
+
+    /// Who does what follows, for the audit.
+    ///
+    /// # Errors
+    /// 401 when it isn't a person.
+    pub fn by(&self, app: &App) -> Result<By, Refusal> {
+        Ok(self.person()?.by(Some(self.peer.addr), app.clock.now()))
+    }
+
+    /// Uses the ticket up, if that is what the caller came with: the last step before 101, so that a
+    /// refusal of any other kind leaves it usable.
+    ///
+    /// # Errors
+    /// 401 when somebody else was faster.
+    pub async fn use_ticket(&mut self, app: &App) -> Result<(), Refusal> {
+        let Some((ticket, target)) = self.ticket.take() else { return Ok(()) };
+        let taken = app.tickets.take(ticket.expose(), Some(self.peer.addr), &target).await;
+        self.caller = Caller::Person(taken.map_err(ticket_refusal)?);
+        Ok(())
+    }
+
+    /// A parameter of the path, parsed; what can't be parsed can't exist.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn param<T: std::str::FromStr>(&self, name: &str) -> Result<T, Refusal> {
+        let value = self.params.iter().find(|(key, _)| key == name);
+        value.and_then(|(_, value)| value.parse().ok()).ok_or_else(Refusal::not_found)
+    }
+
+    /// A parameter of the query.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        query(&self.uri, name)
+    }
+
+    /// `limit` and `cursor` of a list.
+    ///
+    /// # Errors
+    /// 400 when `limit` is not a number from 1 to 500.
+    pub fn page(&self) -> Result<PageRequest, Refusal> {
+        let wrong = || Refusal::bad_request("limit takes a number from 1 to 500");
+        let limit = match self.query("limit") {
+            None => 100,
+            Some(limit) => limit.parse::<u32>().map_err(|_| wrong())?,
+        };
+        if !(1..=500).contains(&limit) {
+            return Err(wrong());
+        }
+        Ok(PageRequest { limit: Some(limit), cursor: self.query("cursor") })
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// 413 when it is too large, 400 when it is not what is expected.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let body = std::mem::take(body);
+        let too_large = || {
+            let message = "the body is larger than this route takes";
+            Refusal::new(http::StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        };
+        // What is announced to be too large need not come first.
+        if body.size_hint().lower() > self.body_limit as u64 {
+            return Err(too_large());
+        }
+        let bytes = match Limited::new(body, self.body_limit).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Err(_) => return Err(Refusal::bad_request("the body ended early")),
+        };
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
+    }
+}
+
+/// The value of a query parameter, percent-decoded.
+fn query(uri: &Uri, name: &str) -> Option<String> {
+    let query = uri.query()?;
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Lets a request in, or not, and answers it.
+pub(super) async fn pass(
+    app: Arc<App>,
+    route: &'static Route,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let socket = route.kind.is_socket();
+    let admitted = admit(&app, route, params, request).await;
+    let answer = match admitted {
+        Ok(call) => (route.handler)(Arc::clone(&app), call).await,
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    if socket && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn admit(
+    app: &Arc<App>,
+    route: &Route,
+    params: RawPathParams,
+    request: Request,
+) -> Result<Call, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    let Some(peer) = parts.extensions.get::<Peer>().copied() else {
+        tracing::error!("a request without a peer");
+        return Err(Refusal::internal());
+    };
+    let params: Vec<_> = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    if app.is_stopping() && route.kind != Kind::Public {
+        return Err(Refusal::unavailable("the daemon is stopping; come back in a moment"));
+    }
+    if route.kind.is_socket() {
+        upgrade::check(&parts.method, parts.version, &parts.headers)?;
+    }
+    let mut call = Call {
+        caller: Caller::Nobody,
+        peer,
+        headers: parts.headers,
+        uri: parts.uri,
+        host: None,
+        upgrade: parts.extensions.remove::<OnUpgrade>(),
+        ticket: None,
+        params,
+        body: Mutex::new(body),
+        body_limit: usize::try_from(app.config().limits.message).unwrap_or(usize::MAX),
+    };
+    check_origin(app, route, &parts.method, &call)?;
+    if route.credentials.is_empty() {
+        return Ok(call);
+    }
+    let _anonymous = limit(app, route, &call)?;
+    let (caller, ticket) = match identify(app, route, &call).await {
+        Ok(found) => found,
+        Err(refusal) => {
+            if refusal.status == http::StatusCode::UNAUTHORIZED {
+                app.guard.failed(call.peer.addr, route.path);
+            }
+            return Err(refusal);
+        }
+    };
+    call.caller = caller;
+    // A provisioning key is not looked at before it is used, so it proves nothing yet.
+    if !matches!(call.caller, Caller::Enrolling(_))
+        && let Some(admission) = parts.extensions.get::<Arc<Admission>>()
+    {
+        admission.release();
+    }
+    authorise(app, route, &call).await?;
+    call.host = object(app, &call).await?;
+    call.ticket = ticket;
+    Ok(call)
+}
+
+fn check_origin(app: &App, route: &Route, method: &Method, call: &Call) -> Result<(), Refusal> {
+    let mut origins = call.headers.get_all(header::ORIGIN).iter();
+    let origin = origins.next();
+    if origins.next().is_some() {
+        return Err(Refusal::origin());
+    }
+    let ours = || origin.and_then(|o| o.to_str().ok()).is_some_and(|o| app.is_own_origin(o));
+    let fine = match route.origin {
+        OriginRule::Any => true,
+        OriginRule::Absent => origin.is_none(),
+        OriginRule::Ours => ours(),
+        OriginRule::OursWithCookie => {
+            let unsafe_method = !method.is_safe();
+            let bearer = call.headers.contains_key(header::AUTHORIZATION);
+            !unsafe_method || bearer || ours()
+        }
+    };
+    if fine {
+        return Ok(());
+    }
+    app.guard.refused(call.peer.addr, route.path);
+    Err(Refusal::origin())
+}
+
+/// Keeps one source from trying too much before it has proved who it is.
+fn limit(
+    app: &App,
+    route: &Route,
+    call: &Call,
+) -> Result<Option<crate::guard::Anonymous>, Refusal> {
+    let limits = &app.config().limits;
+    if let Some(wait) = app.guard.failures(call.peer.addr, limits.auth_failures_per_minute_per_ip) {
+        let message = "too many failed attempts from this address";
+        return Err(Refusal::too_many(message, wait.as_secs()));
+    }
+    if route.kind != Kind::PersonSocket {
+        return Ok(None);
+    }
+    match app.guard.anonymous(call.peer.addr, limits.anonymous_sockets_per_ip) {
+        Some(place) => Ok(Some(place)),
+        None => Err(Refusal::too_many("too many sockets are being opened from this address", 1)),
+    }
+}
+
+type Identified = (Caller, Option<(Secret, Target)>);
+
+/// Finds out who is calling. The first credential that is present decides.
+async fn identify(app: &App, route: &Route, call: &Call) -> Result<Identified, Refusal> {
+    for credential in route.credentials {
+        match credential {
+            Credential::Ticket => {
+                let Some(ticket) = call.query("ticket") else { continue };
+                let target = target(call);
+                let looked = app.tickets.look(&ticket, Some(call.peer.addr), &target).await;
+                let who = looked.map_err(ticket_refusal)?;
+                return Ok((Caller::Person(who), Some((Secret::new(ticket), target))));
+            }
+            Credential::QueryToken => {
+                if !app.config().auth.legacy_query_token {
+                    continue;
+                }
+                let Some(token) = call.query("token") else { continue };
+                let who = app.auth.bearer(&token, call.uri.path()).await;
+                return Ok((Caller::Person(who.map_err(auth_refusal)?), None));
+            }
+            Credential::Bearer => {
+                let Some(value) = call.headers.get(header::AUTHORIZATION) else { continue };
+                let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+                let Some(token) = token else { return Err(Refusal::unauthenticated()) };
+                let who = app.auth.bearer(token.trim(), API_AUDIENCE).await;
+                return Ok((Caller::Person(who.map_err(auth_refusal)?), None));
+            }
+            Credential::Cookie => {
+                let Some(cookie) = session_cookie(app, &call.headers) else { continue };
+                let who = app.auth.cookie(&cookie).await.map_err(auth_refusal)?;
+                return Ok((Caller::Person(who), None));
+            }
+            Credential::AgentKey => {
+                let header = |name| call.headers.get(name).and_then(|v| v.to_str().ok());
+                let (id, key) = (header("x-api-id"), header("x-api-key"));
+                // Missing headers cost what wrong ones cost.
+                let source = Some(call.peer.addr);
+                let agent = app.auth.agent(id.unwrap_or(""), key.unwrap_or(""), source).await;
+                return Ok((Caller::Agent(agent.map_err(auth_refusal)?), None));
+            }
+            Credential::ProvisioningKey => {
+                let header = call.headers.get("x-provisioning-key");
+                let Some(key) = header.and_then(|v| v.to_str().ok()) else { continue };
+                return Ok((Caller::Enrolling(Secret::new(key.to_owned())), None));
+            }
+        }
+    }
+    Err(Refusal::unauthenticated())
+}
+
+/// What a ticket has to be for, to open this socket.
+fn target(call: &Call) -> Target {
+    match call.param::<String>("host_id") {
+        // What isn't an id names a host that nobody has.
+        Ok(id) => Target::Terminal(id.parse().unwrap_or_else(|_| HostId::from(uuid::Uuid::nil()))),
+        Err(_) => {
+            let name = call.uri.path().rsplit('/').next().unwrap_or_default();
+            Target::Channel(name.to_owned())
+        }
+    }
+}
+
+/// The session cookie, under its own name or, while that switch is on, the legacy one.
+pub(super) fn session_cookie(app: &App, headers: &HeaderMap) -> Option<String> {
+    let cookie = |name: &str| {
+        let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
+        let mut pairs = fields.flat_map(|field| field.split(';'));
+        pairs.find_map(|pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name).then(|| value.to_owned())
+        })
+    };
+    let legacy = || app.config().auth.legacy_cookie.then(|| cookie("access_token")).flatten();
+    cookie(super::login::COOKIE).or_else(legacy)
+}
+
+async fn authorise(app: &App, route: &Route, call: &Call) -> Result<(), Refusal> {
+    let (Some(permission), Caller::Person(who)) = (route.permission, &call.caller) else {
+        return Ok(());
+    };
+    if who.may(permission) {
+        return Ok(());
+    }
+    let by = who.by(Some(call.peer.addr), app.clock.now());
+    let detail = serde_json::json!({ "permission": permission });
+    let entry = Entry::refused(Some(who.tenant), "request", route.path).with(detail);
+    app.store.audit(&by, entry).await?;
+    Err(Refusal::forbidden())
+}
+
+/// Looks up the host that the path names, within the caller's tenant.
+async fn object(app: &App, call: &Call) -> Result<Option<Host>, Refusal> {
+    if call.params.iter().all(|(name, _)| name != "host_id") {
+        return Ok(None);
+    }
+    let id = call.param::<HostId>("host_id")?;
+    let host = app.store.host(call.person()?.tenant, id).await?;
+    host.map(Some).ok_or_else(Refusal::not_found)
+}
+
+pub(super) fn ticket_refusal(error: TicketError) -> Refusal {
+    match error {
+        TicketError::Unusable | TicketError::WrongTarget => Refusal::unauthenticated(),
+        TicketError::Store(error) => error.into(),
+        TicketError::Random(error) => {
+            tracing::error!(%error, "no randomness");
+            Refusal::internal()
+        }
+    }
+}
+
+/// What a failed proof of identity is answered with.
+pub(super) fn auth_refusal(error: AuthError) -> Refusal {
+    match error {
+        AuthError::Invalid => Refusal::unauthenticated(),
+        AuthError::Throttled { retry_after } => {
+            Refusal::too_many("too many attempts", retry_after.as_secs())
+        }
+        AuthError::Password(error) => Refusal::bad_request(error.to_string()),
+        AuthError::Store(error) => error.into(),
+        AuthError::Random(error) => {
+            tracing::error!(%error, "no randomness");
+            Refusal::internal()
+        }
+    }
+}

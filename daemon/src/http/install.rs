@@ -1,0 +1,154 @@
+//! The way of an agent onto its host: the line that a person copies, the script that it fetches,
+//! and the program that the script fetches.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use gangplank_proto::secret::Secret;
+use http::{HeaderValue, header};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
+
+use super::error::Refusal;
+use super::gate::Call;
+use crate::app::App;
+
+/// The systems that an agent is built for.
+const TARGETS: &[&str] = &[
+    "x86_64-unknown-linux-gnu",
+    "x86_64-unknown-linux-musl",
+    "aarch64-unknown-linux-gnu",
+    "aarch64-unknown-linux-musl",
+];
+
+/// The system that this program was built for; an agent beside it serves hosts of the same.
+const OWN_TARGET: &str = env!("GANGPLANK_TARGET");
+
+/// What a person needs to bring a host in.
+#[derive(Debug, Serialize)]
+pub(super) struct Install {
+    url: String,
+    ca_fingerprint: Option<String>,
+    command: String,
+    manual: String,
+}
+
+/// The address by which the caller reached us, which is one of our names: the gate saw to that.
+fn own_url(call: &Call) -> String {
+    let scheme = if call.peer.secure { "https" } else { "http" };
+    let host = call.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
+}
+
+/// The lines to copy. The token goes in by standard input and is never an argument.
+pub(super) fn line(app: &App, call: &Call, token: &Secret) -> Install {
+    let url = own_url(call);
+    let token = token.expose();
+    let fingerprint = app.trust.as_ref().map(|trust| trust.fingerprint.clone());
+    let command = match &fingerprint {
+        // The certificate comes over a connection that nobody vouches for yet, and is trusted only
+        // if it is the one whose fingerprint stands here.
+        Some(fingerprint) => format!(
+            "d=$(mktemp -d) && curl -fsSk {url}/ca.pem -o $d/ca.pem && \
+             [ \"$(grep -v -- ----- $d/ca.pem | base64 -d | sha256sum | cut -c1-64)\" = {hex} ] && \
+             curl -fsS --cacert $d/ca.pem {url}/install.sh -o $d/install.sh && \
+             printf '%s\\n' {token} | sudo sh $d/install.sh; rm -rf \"$d\"",
+            hex = fingerprint.replace(':', "").to_ascii_lowercase(),
+        ),
+        None => format!(
+            "d=$(mktemp -d) && curl -fsS {url}/install.sh -o $d/install.sh && \
+             printf '%s\\n' {token} | sudo sh $d/install.sh; rm -rf \"$d\""
+        ),
+    };
+    let ca = if fingerprint.is_some() { " --ca ca.pem" } else { "" };
+    let manual = format!(
+        "printf '%s\\n' {token} | gangplank-agent enroll --server {url} --token-file -{ca} \
+         && gangplank-agent run"
+    );
+    Install { url, ca_fingerprint: fingerprint, command, manual }
+}
+
+/// The script, with address, certificate and the programs' hashes filled in, and no secret.
+pub(super) async fn script(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let mut hashes = String::new();
+    for target in TARGETS {
+        if let Some(path) = program(&app, target)
+            && let Some(hash) = hash(&path).await
+        {
+            hashes.push_str(&format!("{target} {hash}\n"));
+        }
+    }
+    let (ca, fingerprint) = match &app.trust {
+        Some(trust) => (trust.ca_pem.trim_end(), trust.fingerprint.as_str()),
+        None => ("", ""),
+    };
+    let script = include_str!("install.sh")
+        .replace("@URL@", &own_url(&call))
+        .replace("@FINGERPRINT@", fingerprint)
+        .replace("@HASHES@", hashes.trim_end())
+        .replace("@UNIT@", include_str!("../../../systemd/gangplank-agent.service").trim_end())
+        .replace("@CA@", ca);
+    let mut response = Response::new(Body::from(script));
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static("text/x-shellscript; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The agent's program for `?target=`.
+pub(super) async fn download(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let target = call.query("target");
+    let known = target.as_deref().and_then(|wanted| TARGETS.iter().find(|t| **t == wanted));
+    let Some(target) = known else {
+        let message = format!("target takes one of {}", TARGETS.join(", "));
+        return Err(Refusal::bad_request(message));
+    };
+    let missing = || {
+        let status = http::StatusCode::NOT_FOUND;
+        let message = format!(
+            "there is no agent for {target} here; put one into the data directory as \
+             agents/gangplank-agent-{target}"
+        );
+        Refusal::new(status, "no_agent", message)
+    };
+    let path = program(&app, target).ok_or_else(missing)?;
+    let file = tokio::fs::File::open(&path).await.map_err(|_| missing())?;
+    let length = file.metadata().await.map_err(|_| missing())?.len();
+    let mut response =
+        Response::new(Body::from_stream(ReaderStream::with_capacity(file, 64 << 10)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let kind = HeaderValue::from_static("application/octet-stream");
+    headers.insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+/// Where the program for a system lies: in the data directory, or beside ours if it is our own.
+/// `target` comes out of [`TARGETS`], so no path can be smuggled in.
+fn program(app: &App, target: &str) -> Option<PathBuf> {
+    let kept =
+        app.store.directory().path().join("agents").join(format!("gangplank-agent-{target}"));
+    if kept.is_file() {
+        return Some(kept);
+    }
+    let beside = std::env::current_exe().ok()?.parent()?.join("gangplank-agent");
+    (target == OWN_TARGET && beside.is_file()).then_some(beside)
+}
+
+async fn hash(path: &Path) -> Option<String> {
+    let mut file = tokio::fs::File::open(path).await.ok()?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut buffer).await.ok()?;
+        if read == 0 {
+            return Some(hex::encode(hasher.finalize()));
+        }
+        hasher.update(buffer.get(..read)?);
+    }
+}

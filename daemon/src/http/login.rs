@@ -1,0 +1,115 @@
+//! Logging in and out.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use gangplank_proto::secret::Secret;
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::Refusal;
+use super::gate::{Call, auth_refusal};
+use crate::app::App;
+use crate::auth::{API_AUDIENCE, AuthError, Principal};
+
+/// Name of the session cookie. The prefix makes browsers insist on `Secure` and `Path=/`.
+pub(super) const COOKIE: &str = "__Host-session";
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: Secret,
+}
+
+pub(super) async fn login(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    limit(&app, &call)?;
+    let Login { username, password } = call.json().await?;
+    let login = app.auth.login(&username, &password, call.peer.addr).await;
+    let login = login.map_err(|error| refusal(&app, &call, error))?;
+    let mut response = super::json(StatusCode::OK, &json!({ "user": user(&login.principal) }))?;
+    let cookie = format!(
+        "{COOKIE}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict",
+        login.cookie.expose(),
+        login.life.as_secs()
+    );
+    response.headers_mut().insert(header::SET_COOKIE, cookie_value(&cookie)?);
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct TokenFor {
+    #[serde(flatten)]
+    login: Login,
+    /// The path of the one socket that the token is to open by `?token=`; the API when absent.
+    #[serde(default)]
+    audience: Option<String>,
+}
+
+pub(super) async fn token(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    limit(&app, &call)?;
+    let TokenFor { login: Login { username, password }, audience } = call.json().await?;
+    let token = app.auth.token(&username, &password, call.peer.addr).await;
+    let mut token = token.map_err(|error| refusal(&app, &call, error))?;
+    if let Some(socket) = audience {
+        let who = app.auth.bearer(token.token.expose(), API_AUDIENCE).await;
+        let who = who.map_err(auth_refusal)?;
+        token = app.auth.token_for(&who, &socket).map_err(auth_refusal)?;
+    }
+    super::json(
+        StatusCode::OK,
+        &json!({
+            "access_token": token.token,
+            "token_type": "Bearer",
+            "expires_in": token.life.as_secs(),
+        }),
+    )
+}
+
+pub(super) async fn logout(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let ended = app.auth.logout(call.person()?, Some(call.peer.addr)).await;
+    ended.map_err(auth_refusal)?;
+    let mut response = super::no_content()?;
+    let gone = format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict");
+    response.headers_mut().insert(header::SET_COOKIE, cookie_value(&gone)?);
+    Ok(response)
+}
+
+pub(super) async fn me(_app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    super::json(StatusCode::OK, &json!({ "user": user(call.person()?) }))
+}
+
+/// A person as the API answers them.
+fn user(who: &Principal) -> Value {
+    json!({
+        "id": who.user,
+        "username": who.username,
+        "tenant": { "id": who.tenant, "name": who.tenant_name },
+        "roles": who.roles,
+        "permissions": who.permissions,
+    })
+}
+
+fn limit(app: &App, call: &Call) -> Result<(), Refusal> {
+    let limit = app.config().limits.auth_failures_per_minute_per_ip;
+    match app.guard.failures(call.peer.addr, limit) {
+        None => Ok(()),
+        Some(wait) => {
+            let message = "too many failed attempts from this address";
+            Err(Refusal::too_many(message, wait.as_secs()))
+        }
+    }
+}
+
+fn refusal(app: &App, call: &Call, error: AuthError) -> Refusal {
+    if matches!(error, AuthError::Invalid) {
+        app.guard.failed(call.peer.addr, "login");
+        let message = "wrong username or password";
+        return Refusal::new(StatusCode::UNAUTHORIZED, "invalid_credentials", message);
+    }
+    auth_refusal(error)
+}
+
+fn cookie_value(cookie: &str) -> Result<HeaderValue, Refusal> {
+    HeaderValue::from_str(cookie).map_err(|_| Refusal::internal())
+}

@@ -1,0 +1,77 @@
+//! The OpenAPI 3.1 document, made from the route table.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::error::Refusal;
+use super::gate::Call;
+use super::route::{Credential, Route};
+use crate::app::App;
+
+pub(super) async fn document(_app: Arc<App>, _call: Call) -> Result<Response, Refusal> {
+    let mut paths = Map::new();
+    for route in super::routes() {
+        let path = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
+        if let Value::Object(methods) = path {
+            methods.insert(route.method.as_str().to_ascii_lowercase(), operation(route));
+        }
+    }
+    super::json(
+        StatusCode::OK,
+        &json!({
+            "openapi": "3.1.0",
+            "info": { "title": "Gangplank", "version": env!("CARGO_PKG_VERSION") },
+            "paths": paths,
+            "components": { "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+                "cookie": { "type": "apiKey", "in": "cookie", "name": super::login::COOKIE },
+                "ticket": { "type": "apiKey", "in": "query", "name": "ticket" },
+                "queryToken": { "type": "apiKey", "in": "query", "name": "token" },
+                "agentKey": { "type": "apiKey", "in": "header", "name": "X-API-KEY",
+                    "description": "Together with X-API-ID." },
+                "provisioningKey":
+                    { "type": "apiKey", "in": "header", "name": "X-Provisioning-Key" },
+            } },
+        }),
+    )
+}
+
+fn operation(route: &Route) -> Value {
+    let parameters: Vec<_> = route
+        .path
+        .split(['/', '{', '}', '*'])
+        .filter(|part| route.path.contains(&format!("{{{part}}}")) && !part.is_empty())
+        .map(|name| {
+            let schema = json!({ "type": "string", "format": "uuid" });
+            json!({ "name": name, "in": "path", "required": true, "schema": schema })
+        })
+        .collect();
+    let security: Vec<_> =
+        route.credentials.iter().map(|credential| json!({ scheme(*credential): [] })).collect();
+    let mut operation = json!({ "summary": route.summary, "parameters": parameters });
+    if let Value::Object(operation) = &mut operation {
+        operation.insert("security".to_owned(), json!(security));
+        if let Some(permission) = route.permission {
+            operation.insert("x-permission".to_owned(), json!(permission));
+        }
+        let answer = if route.kind.is_socket() { "101" } else { "2XX" };
+        let responses = json!({ answer: { "description": "Done" }, "4XX": { "description":
+            "Refused: {\"error\": text for people, \"code\": snake_case}" } });
+        operation.insert("responses".to_owned(), responses);
+    }
+    operation
+}
+
+fn scheme(credential: Credential) -> &'static str {
+    match credential {
+        Credential::Ticket => "ticket",
+        Credential::QueryToken => "queryToken",
+        Credential::Bearer => "bearer",
+        Credential::Cookie => "cookie",
+        Credential::AgentKey => "agentKey",
+        Credential::ProvisioningKey => "provisioningKey",
+    }
+}

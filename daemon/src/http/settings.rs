@@ -1,0 +1,44 @@
+//! What a tenant decides for itself.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use gangplank_proto::limit;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::Refusal;
+use super::gate::Call;
+use crate::app::App;
+use crate::config::{parse_duration, show_duration};
+
+pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let own = app.store.detached_life(call.person()?.tenant).await?;
+    let life = own.unwrap_or(app.config().limits.detached_life);
+    let answer = json!({ "detached_life": show_duration(life), "is_default": own.is_none() });
+    super::json(StatusCode::OK, &answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    /// `null` for the daemon's default.
+    detached_life: Option<String>,
+}
+
+pub(super) async fn patch(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let Change { detached_life } = call.json().await?;
+    let wrong = || Refusal::bad_request("detached_life takes a time from 1s to 24h, such as 30m");
+    let life = match detached_life {
+        Some(text) => {
+            let life = parse_duration(&text).ok_or_else(wrong)?;
+            let fits = life.as_secs() >= 1 && life <= limit::LONGEST_LIFE;
+            Some(life).filter(|_| fits).ok_or_else(wrong)?.into()
+        }
+        None => None,
+    };
+    let tenant = call.person()?.tenant;
+    app.store.set_detached_life(tenant, &call.by(&app)?, life).await?;
+    get(app, call).await
+}

@@ -1,0 +1,158 @@
+//! What survives a restart: one SQLite database in the data directory.
+//!
+//! One connection writes and a few read, so that readers never wait for the writer. Every write is a
+//! `BEGIN IMMEDIATE` transaction that is on disk before it returns (`synchronous = FULL`). Every
+//! change that a person or an agent makes takes a [`crate::audit::By`] and puts its audit row into the same
+//! transaction: what cannot be audited does not happen.
+//!
+//! The tenant is a parameter of every query. The few that find out the tenant (by API id, by session
+//! token, by username, by provisioning key) say so. The SQL text runs on PostgreSQL as well.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, Sqlite, SqlitePool, Transaction};
+
+mod audit;
+mod backup;
+mod directory;
+mod error;
+mod event;
+mod host;
+mod host_key;
+mod login;
+mod page;
+mod provisioning;
+mod row;
+mod session;
+mod tenant;
+mod ticket;
+mod user;
+
+pub use audit::{AuditRow, AuditVerdict};
+pub use directory::DataDir;
+pub use error::StoreError;
+pub use event::Missed;
+pub use host::{Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
+pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
+pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
+pub use page::{Page, PageRequest};
+pub use provisioning::{NewProvisioningKey, ProvisioningKey};
+pub use session::{Left, NewSession, Session};
+pub use tenant::Tenant;
+pub use ticket::StoredTicket;
+pub use user::{Candidate, NewUser, User};
+
+/// Readers beside the one writer. SQLite answers from the page cache; four keep two cores busy.
+const READERS: u32 = 4;
+
+/// How long a query waits for its connection, and a connection for another process's lock.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The database. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    directory: Arc<DataDir>,
+}
+
+impl Store {
+    /// Opens the database of a data directory, makes it when there is none, and brings its schema up
+    /// to date. The directory's lock is held until the last clone is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when a later version of the daemon has changed the schema.
+    pub async fn open(directory: DataDir) -> Result<Self, StoreError> {
+        let file = directory.private_file("gangplank.db")?;
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        migrate(&writer).await?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await?;
+        Ok(Self { writer, reader, directory: Arc::new(directory) })
+    }
+
+    /// The directory that the database lies in.
+    #[must_use]
+    pub fn directory(&self) -> &DataDir {
+        &self.directory
+    }
+
+    /// Whether the database answers and takes writes, for health checks.
+    ///
+    /// # Errors
+    /// When it doesn't.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let write = self.write().await?;
+        write.rollback().await?;
+        Ok(())
+    }
+
+    /// Waits for what is under way and closes the database.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// Begins a write. Nobody else writes until it is committed or dropped.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+
+        match self.writer.begin_with(BEGIN).await {
+            // On a full disk SQLite may end a transaction by itself, and sqlx, which does not know,
+            // never begins another on that connection. A new connection starts from nothing.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
+    }
+}
+
+/// The schema's history. A text that has been released is never edited; a new one is added below.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../migrations/0001_initial.sql")),
+    (2, "detached", include_str!("../migrations/0002_detached.sql")),
+    (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
+];
+
+async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(version, name, sql)| {
+            let sql = SqlSafeStr::into_sql_str(*sql);
+            Migration::new(*version, (*name).into(), MigrationType::Simple, sql, false)
+        })
+        .collect();
+    match Migrator::with_migrations(migrations).run(pool).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(StoreError::Newer {
+            found,
+            known: MIGRATIONS.last().map_or(0, |(version, _, _)| *version),
+        }),
+        Err(error) => Err(StoreError::Migrate(error)),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,183 @@
+//! Provisioning keys: short-lived, counted rights to bring hosts in.
+
+use gangplank_proto::id::{HostId, TenantId};
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::audit::append;
+use super::host::insert;
+use super::row::{json, number, parsed, time, to_json};
+use super::{Enrolment, HostState, NewHost, Store, StoreError};
+use crate::audit::{Actor, By, Entry};
+use crate::clock::Timestamp;
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewProvisioningKey {
+    /// Hash of the key.
+    pub hash: String,
+    /// How many hosts it brings in.
+    pub uses: u32,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// Whether those hosts wait for a person's consent.
+    pub approve: bool,
+    /// Whether those hosts are forgotten when their agents stay away.
+    pub ephemeral: bool,
+    /// Labels that those hosts get.
+    pub labels: Vec<String>,
+}
+
+/// A key as administrators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProvisioningKey {
+    /// Its id.
+    pub id: Uuid,
+    /// Hosts that it still brings in.
+    pub uses_left: u32,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// Whether those hosts wait for a person's consent.
+    pub approve: bool,
+    /// Whether those hosts are forgotten when their agents stay away.
+    pub ephemeral: bool,
+    /// Labels that those hosts get.
+    pub labels: Vec<String>,
+    /// Who made it.
+    pub created_by: String,
+}
+
+impl Store {
+    /// Keeps a new key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create_provisioning_key(
+        &self,
+        tenant: TenantId,
+        by: &By,
+        new: NewProvisioningKey,
+    ) -> Result<Uuid, StoreError> {
+        let id = Uuid::now_v7();
+        let mut write = self.write().await?;
+        sqlx::query(
+            "INSERT INTO provisioning_keys (id, tenant_id, hash, uses_left, expires_at, approve, \
+             ephemeral, labels, created_by, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(id.to_string())
+        .bind(tenant.to_string())
+        .bind(new.hash)
+        .bind(i64::from(new.uses))
+        .bind(new.expires_at.millis())
+        .bind(new.approve)
+        .bind(new.ephemeral)
+        .bind(to_json(&new.labels, "labels")?)
+        .bind(by.actor.to_string())
+        .bind(by.at.millis())
+        .execute(&mut *write)
+        .await?;
+        let entry = Entry::done(tenant, "token.create", format!("token:{id}")).with(
+            serde_json::json!({ "uses": new.uses, "expires_at": new.expires_at, "approve": new.approve }),
+        );
+        append(&mut write, by, entry).await?;
+        write.commit().await?;
+        Ok(id)
+    }
+
+    /// The keys of a tenant that can still be used.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn provisioning_keys(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<Vec<ProvisioningKey>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, uses_left, expires_at, approve, ephemeral, labels, created_by \
+             FROM provisioning_keys WHERE tenant_id = $1 AND uses_left > 0 AND expires_at > $2 \
+             ORDER BY id",
+        )
+        .bind(tenant.to_string())
+        .bind(now.millis())
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(provisioning_key).collect()
+    }
+
+    /// Withdraws a key. False when there is no such key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_provisioning_key(
+        &self,
+        tenant: TenantId,
+        by: &By,
+        id: Uuid,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let done = sqlx::query("DELETE FROM provisioning_keys WHERE tenant_id = $1 AND id = $2")
+            .bind(tenant.to_string())
+            .bind(id.to_string())
+            .execute(&mut *write)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        append(&mut write, by, Entry::done(tenant, "token.delete", format!("token:{id}"))).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// Brings a host in with a key, using it once; this finds the tenant. None when the key can't be
+    /// used, and then nothing has happened.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a field of the host; the key is then unused.
+    pub async fn enrol(
+        &self,
+        key_hash: &str,
+        source: Option<std::net::IpAddr>,
+        mut host: NewHost,
+        mut enrolment: Enrolment,
+        now: Timestamp,
+    ) -> Result<Option<(TenantId, HostId, HostState)>, StoreError> {
+        let mut write = self.write().await?;
+        let row = sqlx::query(
+            "UPDATE provisioning_keys SET uses_left = uses_left - 1 \
+             WHERE hash = $1 AND uses_left > 0 AND expires_at > $2 \
+             RETURNING id, tenant_id, approve, ephemeral, labels",
+        )
+        .bind(key_hash)
+        .bind(now.millis())
+        .fetch_optional(&mut *write)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let tenant = parsed(&row, "tenant_id")?;
+        enrolment.state =
+            if row.try_get("approve")? { HostState::Pending } else { HostState::Live };
+        enrolment.ephemeral = row.try_get("ephemeral")?;
+        // What a host says about its own labels doesn't count.
+        host.labels = json(&row, "labels")?;
+        let by = By { actor: Actor::ProvisioningKey(row.try_get("id")?), source, at: now };
+        let state = enrolment.state;
+        let id = insert(&mut write, tenant, &by, host, enrolment).await?;
+        write.commit().await?;
+        Ok(Some((tenant, id, state)))
+    }
+}
+
+fn provisioning_key(row: &SqliteRow) -> Result<ProvisioningKey, StoreError> {
+    Ok(ProvisioningKey {
+        id: parsed(row, "id")?,
+        uses_left: number(row, "uses_left")?,
+        expires_at: time(row, "expires_at")?,
+        approve: row.try_get("approve")?,
+        ephemeral: row.try_get("ephemeral")?,
+        labels: json(row, "labels")?,
+        created_by: row.try_get("created_by")?,
+    })
+}

@@ -1,0 +1,114 @@
+//! Tenants and the roles they come with.
+
+use gangplank_proto::id::TenantId;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::audit::append;
+use super::row::parsed;
+use super::{Store, StoreError};
+use crate::audit::{By, Entry};
+use crate::auth::BUILT_IN_ROLES;
+
+/// A customer of the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+}
+
+impl Store {
+    /// The first tenant; made, with the name `default`, when there is none. Also brings the built-in
+    /// roles of every tenant to what this version says. Done at every start.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bootstrap(&self, by: &By) -> Result<Tenant, StoreError> {
+        let mut write = self.write().await?;
+        let first = sqlx::query(
+            "SELECT t.id AS id, t.name AS name FROM tenants t \
+             JOIN meta m ON m.value = t.id WHERE m.name = 'first_tenant'",
+        )
+        .fetch_optional(&mut *write)
+        .await?;
+        let first = match first {
+            Some(row) => Tenant { id: parsed(&row, "id")?, name: row.try_get("name")? },
+            None => {
+                let tenant = insert(&mut write, by, "default").await?;
+                sqlx::query("INSERT INTO meta (name, value) VALUES ('first_tenant', $1)")
+                    .bind(tenant.id.to_string())
+                    .execute(&mut *write)
+                    .await?;
+                tenant
+            }
+        };
+        for row in sqlx::query("SELECT id FROM tenants").fetch_all(&mut *write).await? {
+            built_in_roles(&mut write, parsed(&row, "id")?).await?;
+        }
+        write.commit().await?;
+        Ok(first)
+    }
+
+    /// Makes a tenant with the built-in roles.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the name is taken.
+    pub async fn create_tenant(&self, by: &By, name: &str) -> Result<Tenant, StoreError> {
+        let mut write = self.write().await?;
+        let tenant = insert(&mut write, by, name).await?;
+        built_in_roles(&mut write, tenant.id).await?;
+        write.commit().await?;
+        Ok(tenant)
+    }
+}
+
+async fn insert(
+    write: &mut Transaction<'static, Sqlite>,
+    by: &By,
+    name: &str,
+) -> Result<Tenant, StoreError> {
+    let tenant = Tenant { id: TenantId::new(), name: name.to_owned() };
+    sqlx::query("INSERT INTO tenants (id, name, active, created_at) VALUES ($1, $2, TRUE, $3)")
+        .bind(tenant.id.to_string())
+        .bind(name)
+        .bind(by.at.millis())
+        .execute(&mut **write)
+        .await
+        .map_err(|error| StoreError::named(error, "a tenant of that name"))?;
+    append(write, by, Entry::done(tenant.id, "tenant.create", format!("tenant:{name}"))).await?;
+    Ok(tenant)
+}
+
+async fn built_in_roles(
+    write: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
+    let tenant = tenant.to_string();
+    for (role, permissions) in BUILT_IN_ROLES {
+        sqlx::query(
+            "INSERT INTO roles (tenant_id, name, built_in) VALUES ($1, $2, TRUE) \
+             ON CONFLICT (tenant_id, name) DO NOTHING",
+        )
+        .bind(&tenant)
+        .bind(role)
+        .execute(&mut **write)
+        .await?;
+        sqlx::query("DELETE FROM role_permissions WHERE tenant_id = $1 AND role = $2")
+            .bind(&tenant)
+            .bind(role)
+            .execute(&mut **write)
+            .await?;
+        for permission in permissions {
+            sqlx::query(
+                "INSERT INTO role_permissions (tenant_id, role, permission) VALUES ($1, $2, $3)",
+            )
+            .bind(&tenant)
+            .bind(role)
+            .bind(permission.as_str())
+            .execute(&mut **write)
+            .await?;
+        }
+    }
+    Ok(())
+}

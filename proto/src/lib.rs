@@ -1,0 +1,27 @@
+//! The words that Gangplank's programs speak, and the rules that both ends of a conversation share:
+//! identifiers, limits, close codes, messages, flow control. Nothing here does I/O, knows the time,
+//! or starts a task; time and bytes come in as arguments.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`id`], [`secret`], [`fact`], [`server_url`] | values that can't be wrong |
+//! | [`limit`], [`close`], [`error`] | numbers and names that both ends agree on |
+//! | [`link`], [`frame`], [`stream`], [`window`] | daemon and keeper: words, bytes, flow control |
+//! | [`terminal`], [`event`] | page and daemon |
+//! | [`patchmon`], [`utf8`] | PatchMon's vocabulary, and text out of bytes for it |
+
+pub mod close;
+pub mod error;
+pub mod event;
+pub mod fact;
+pub mod frame;
+pub mod id;
+pub mod limit;
+pub mod link;
+pub mod patchmon;
+pub mod secret;
+pub mod server_url;
+pub mod stream;
+pub mod terminal;
+pub mod utf8;
+pub mod window;

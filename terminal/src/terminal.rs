@@ -1,0 +1,487 @@
+//! One terminal: a backend, the ring of what it said last, and the viewer that shows it.
+//!
+//! ```text
+//!                          attach
+//! opening ──connected──> shown <────> detached ──nobody came in time──> gone
+//!    │                     │ detach       │
+//!    └──error──> gone      └── the backend ends ──> over ──said and heard, or in time──> gone
+//! ```
+//!
+//! One task owns all of it. Output is taken from the backend as the viewer, or the ring, has room
+//! for it; input waits beside it, so that neither direction can hold up the other. A terminal that is
+//! over is kept like one that is detached, until a viewer has heard of its end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gangplank_proto::error::{ErrorCode, HostKey, OpenError};
+use gangplank_proto::limit;
+use gangplank_proto::link::{Exit, FromTerminal, Keep, Open, Size, ToTerminal};
+use gangplank_proto::window::WindowError;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{Backend, Output};
+use crate::channel::TerminalEnd;
+use crate::echo::Echo;
+use crate::input::Input;
+use crate::playback::Playback;
+use crate::progress::Progress;
+use crate::pty::Spawner;
+use crate::question::{Asked, Questions};
+use crate::queue::Item;
+use crate::stream::Passage;
+use crate::turns::Turns;
+use crate::viewer::Viewer;
+use crate::{pty, ssh, tcp};
+
+/// What a terminal needs of its keeper.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) hangup_grace: Duration,
+    pub(crate) replay_ring: usize,
+    /// Through which SSH goes instead of dialling.
+    pub(crate) passage: Option<Passage>,
+    pub(crate) spawner: Arc<Spawner>,
+}
+
+/// Somebody who wants to show a terminal that is kept.
+#[derive(Debug)]
+pub(crate) struct Attach {
+    pub(crate) end: TerminalEnd,
+    pub(crate) offset: u64,
+    pub(crate) unseen: u32,
+    pub(crate) size: Option<Size>,
+    pub(crate) keep: Keep,
+}
+
+/// What a terminal is begun with.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) open: Open,
+    pub(crate) keep: Keep,
+    pub(crate) end: TerminalEnd,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) attaching: mpsc::Receiver<Attach>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Opens a terminal and runs it until it is gone. Each viewer gets exactly one last word.
+pub(crate) async fn run(beginning: Beginning, environment: Environment) {
+    let Beginning { open, keep, end, progress, attaching, stop } = beginning;
+    // A plain stream can't have a gap: it waits for its viewer as long as it lives.
+    let plain = matches!(open, Open::DirectTcpip { .. });
+    let mut viewer = Viewer::opening(end);
+    let mut input = Input::default();
+    let opened = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(ended_early()),
+        opened = establish(open, &mut viewer.end, &mut input, &environment) => opened,
+    };
+    let backend = match opened {
+        Ok(backend) => backend,
+        Err(error) => return viewer.last_word(FromTerminal::Error(error)),
+    };
+    let playback = Playback::new(environment.replay_ring.max(limit::TERMINAL_WINDOW as usize));
+    let (host_key, backend) = (backend.host_key.clone(), Some(backend));
+    let accepted = input.pending_len() as u64;
+    let mut terminal = Terminal {
+        backend,
+        host_key,
+        playback,
+        input,
+        accepted,
+        echo: Echo::default(),
+        progress,
+        viewer: Some(viewer),
+        attaching,
+        plain,
+        keep,
+        left_at: None,
+        report_at: None,
+        over: None,
+        eof: false,
+        turns: Turns::default(),
+    };
+    terminal.progress.opened();
+    terminal.connected(0, 0);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => terminal.end_backend(because("the session was ended")).await,
+        () = terminal.pump() => {}
+    }
+    terminal.farewell();
+}
+
+fn because(reason: &str) -> Exit {
+    Exit::because(reason)
+}
+
+fn ended_early() -> OpenError {
+    OpenError::new(ErrorCode::Internal, "the terminal was ended before it was open")
+}
+
+/// Opens the backend while the viewer may already answer, resize, type ahead or leave.
+async fn establish(
+    open: Open,
+    viewer: &mut TerminalEnd,
+    input: &mut Input,
+    environment: &Environment,
+) -> Result<Backend, OpenError> {
+    let asked_size = match &open {
+        Open::Ssh { pty, .. } | Open::Pty { pty, .. } => Some(pty.size),
+        Open::DirectTcpip { .. } => None,
+    };
+    let (questions, mut asking) = Questions::new(environment.answer_timeout);
+    let mut backend = pin!(connect(open, questions, environment));
+    let mut asked: Option<Asked> = None;
+    let mut resized: Option<Size> = None;
+    let backend = loop {
+        tokio::select! {
+            backend = &mut backend => break backend?,
+            Some(question) = asking.recv() => {
+                let (word, question) = question.ask();
+                asked = Some(question);
+                viewer.word(word).map_err(|_| ended_early())?;
+            }
+            item = viewer.recv() => match item {
+                Ok(Some(Item::Data(data))) => input.push(data),
+                Ok(Some(Item::Word(ToTerminal::Resize(size)))) => resized = Some(size),
+                Ok(Some(Item::Word(ToTerminal::Eof))) => input.eof(),
+                Ok(Some(Item::Word(ToTerminal::Close | ToTerminal::Detach)) | None) => {
+                    return Err(ended_early());
+                }
+                Ok(Some(Item::Word(word))) => asked = asked.and_then(|asked| asked.answer(word)),
+                Err(error) => return Err(OpenError::new(ErrorCode::BadRequest, error.to_string())),
+            },
+        }
+    };
+    if let Some(size) = resized.filter(|size| Some(*size) != asked_size) {
+        input.resize(size);
+    }
+    Ok(backend)
+}
+
+async fn connect(
+    open: Open,
+    questions: Questions,
+    environment: &Environment,
+) -> Result<Backend, OpenError> {
+    let limit = environment.connect_timeout;
+    match open {
+        Open::Ssh { host, port, addresses, username, trust, credential, pty } => {
+            let target = ssh::Target { host, port, addresses, username, trust, credential, pty };
+            match &environment.passage {
+                None => ssh::client::open(target, questions, limit).await,
+                Some(passage) => ssh::client::open_through(target, questions, passage, limit).await,
+            }
+        }
+        _ if environment.passage.is_some() => {
+            Err(OpenError::new(ErrorCode::BadRequest, "only SSH goes through a gateway"))
+        }
+        #[cfg(test)]
+        Open::Pty { .. } if let Some(shell) = crate::simulation::shell::take() => Ok(shell),
+        Open::Pty { username, pty } => {
+            pty::open(username, pty, &environment.spawner, environment.hangup_grace).await
+        }
+        Open::DirectTcpip { host, port } => tcp::open(&host, port, limit).await,
+    }
+}
+
+#[derive(Debug)]
+struct Terminal {
+    /// Nothing once it is over.
+    backend: Option<Backend>,
+    host_key: Option<HostKey>,
+    playback: Playback,
+    input: Input,
+    /// Input that came from viewers, before it was open too, in bytes.
+    accepted: u64,
+    echo: Echo,
+    progress: Arc<Progress>,
+    viewer: Option<Viewer>,
+    attaching: mpsc::Receiver<Attach>,
+    plain: bool,
+    keep: Keep,
+    /// Since when nobody shows it.
+    left_at: Option<Instant>,
+    /// When the viewer is told of input that was taken.
+    report_at: Option<Instant>,
+    /// How the backend ended.
+    over: Option<Exit>,
+    eof: bool,
+    turns: Turns,
+}
+
+/// What happened.
+enum Event {
+    Attach(Option<Attach>),
+    Heard(Result<Option<Item<ToTerminal>>, WindowError>),
+    Fed(std::io::Result<usize>),
+    Said(Output),
+    Due,
+}
+
+/// Whether the terminal goes on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Gone,
+}
+
+impl Terminal {
+    /// Moves bytes both ways until the terminal is gone.
+    async fn pump(&mut self) {
+        let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+        loop {
+            if self.plain && self.eof && self.input.is_over() {
+                self.end_backend(Exit::default()).await;
+            }
+            self.replay();
+            self.tell_end();
+            let due = self.due();
+            if let Some(due) = due
+                && timer.deadline() != due
+            {
+                timer.as_mut().reset(due);
+            }
+            let room = self.playback.room(self.viewer.as_ref().map_or(0, Viewer::writable));
+            let has_input = self.input.next().is_some();
+            let (source, sink) = match &mut self.backend {
+                Some(Backend { source, sink, .. }) => (Some(source), Some(sink)),
+                None => (None, None),
+            };
+            let (viewer, input) = (self.viewer.as_mut(), &mut self.input);
+            let sink = sink.filter(|_| has_input);
+            let event = {
+                let heard = pin!(async {
+                    Event::Heard(or_never(viewer.map(|viewer| viewer.end.recv())).await)
+                });
+                let fed =
+                    pin!(async { Event::Fed(or_never(sink.map(|sink| sink.feed(input))).await) });
+                let said = pin!(async {
+                    Event::Said(or_never(source.map(|source| source.next(room))).await)
+                });
+                tokio::select! {
+                    biased;
+                    attach = self.attaching.recv() => Event::Attach(attach),
+                    () = &mut timer, if due.is_some() => Event::Due,
+                    event = self.turns.first([heard, fed, said]) => event,
+                }
+            };
+            let next = match event {
+                Event::Attach(Some(attach)) => self.attach(attach),
+                // The keeper holds the other end for as long as this task runs.
+                Event::Attach(None) => Next::Gone,
+                Event::Heard(Ok(Some(item))) => self.hear(item).await,
+                Event::Heard(Ok(None)) => self.detach(),
+                Event::Heard(Err(error)) => {
+                    self.end_backend(because(&error.to_string())).await;
+                    Next::Gone
+                }
+                Event::Fed(fed) => self.fed(fed),
+                Event::Said(output) => self.say(output).await,
+                Event::Due => self.overdue().await,
+            };
+            if next == Next::Gone {
+                return;
+            }
+        }
+    }
+
+    async fn hear(&mut self, item: Item<ToTerminal>) -> Next {
+        match item {
+            Item::Data(data) => {
+                self.accepted += data.len() as u64;
+                self.progress.input(self.accepted);
+                if self.backend.is_none() || !self.input.is_open() {
+                    self.took(data.len());
+                } else {
+                    self.echo.typed(data.len());
+                    self.input.push(data);
+                    debug_assert!(self.input.pending_len() <= limit::TERMINAL_WINDOW as usize);
+                }
+            }
+            Item::Word(ToTerminal::Resize(size)) => self.input.resize(size),
+            Item::Word(ToTerminal::Eof) => self.input.eof(),
+            Item::Word(ToTerminal::WindowAdjust { bytes }) => self.playback.acknowledge(bytes),
+            Item::Word(ToTerminal::Probe { id }) => {
+                self.word(FromTerminal::Probe { id, host_us: self.echo.micros() });
+            }
+            Item::Word(ToTerminal::Detach) => return self.detach(),
+            Item::Word(ToTerminal::Close) => {
+                self.end_backend(Exit::default()).await;
+                return Next::Gone;
+            }
+            // Words of the opening, too late.
+            Item::Word(_) => {}
+        }
+        Next::GoOn
+    }
+
+    fn fed(&mut self, fed: std::io::Result<usize>) -> Next {
+        // After an error output may still follow, as from a program that only writes.
+        let taken = fed.unwrap_or_else(|_| self.input.break_off());
+        self.took(taken);
+        Next::GoOn
+    }
+
+    /// The shell took `len` bytes of input.
+    fn took(&mut self, len: usize) {
+        let Some(viewer) = &mut self.viewer else { return };
+        viewer.end.consumed(len);
+        if viewer.end.has_news() {
+            self.report_at.get_or_insert_with(|| Instant::now() + limit::INPUT_REPORT);
+        }
+    }
+
+    async fn say(&mut self, output: Output) -> Next {
+        match output {
+            Output::Data(data) => {
+                self.echo.said();
+                let now = self.playback.push(&data);
+                self.progress.output(self.playback.end());
+                // A viewer that is gone is noticed where it is heard.
+                if now && let Some(viewer) = &mut self.viewer {
+                    let _ = viewer.end.send(data);
+                }
+            }
+            Output::Eof => {
+                self.eof = true;
+                self.word(FromTerminal::Eof);
+            }
+            Output::End(exit) => self.end_backend(exit).await,
+        }
+        Next::GoOn
+    }
+
+    /// Sends what the viewer missed, as far as it has room.
+    fn replay(&mut self) {
+        let Some(viewer) = &mut self.viewer else { return };
+        while let Some(data) = self.playback.replay(viewer.writable()) {
+            if viewer.end.send(data).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the backend down. The terminal is over, in whichever way that came.
+    async fn end_backend(&mut self, exit: Exit) {
+        let Some(backend) = self.backend.take() else { return };
+        self.over = Some(backend.close(exit).await);
+        let dropped = self.input.break_off();
+        self.took(dropped);
+    }
+
+    /// The viewer hears of the end once it was sent everything.
+    fn tell_end(&mut self) {
+        if let Some(exit) = &self.over
+            && let Some(viewer) = &mut self.viewer
+            && self.playback.is_caught_up()
+        {
+            viewer.tell_end(exit);
+        }
+    }
+
+    /// The last viewer, if there is one, hears of the end whatever it has seen.
+    fn farewell(mut self) {
+        let exit = self.over.take().unwrap_or_else(|| because("the terminal broke"));
+        if let Some(mut viewer) = self.viewer.take() {
+            viewer.tell_end(&exit);
+        }
+    }
+
+    fn word(&self, word: FromTerminal) {
+        if let Some(viewer) = &self.viewer {
+            // A viewer that is gone is noticed where it is heard.
+            let _ = viewer.end.word(word);
+        }
+    }
+
+    fn connected(&mut self, offset: u64, end: u64) {
+        let (input_offset, host_key) = (self.accepted, self.host_key.clone());
+        if let Some(viewer) = &mut self.viewer {
+            let window = viewer.end.input_window();
+            viewer.connected(FromTerminal::Connected {
+                offset,
+                end,
+                input_offset,
+                window,
+                host_key,
+            });
+        }
+    }
+
+    fn attach(&mut self, attach: Attach) -> Next {
+        let Attach { end, offset, unseen, size, keep } = attach;
+        let attached = match self.playback.attach(offset, unseen) {
+            Ok(attached) => attached,
+            Err(error) => {
+                let error = OpenError::new(ErrorCode::BadRequest, error.to_string());
+                Viewer::opening(end).last_word(FromTerminal::Error(error));
+                return Next::GoOn;
+            }
+        };
+        if let Some(before) = self.viewer.take() {
+            before.replaced();
+        }
+        self.viewer = Some(Viewer::opening(end.with_pending(self.input.pending_len())));
+        (self.keep, self.left_at, self.report_at) = (keep, None, None);
+        self.progress.attached(true);
+        self.connected(attached.offset, attached.end);
+        if self.eof {
+            self.word(FromTerminal::Eof);
+        }
+        if let (Some(size), Some(_)) = (size, &self.backend) {
+            self.input.resize(size);
+        }
+        Next::GoOn
+    }
+
+    /// The viewer is gone; the terminal is kept.
+    fn detach(&mut self) -> Next {
+        if let Some(viewer) = self.viewer.take() {
+            viewer.leave();
+        }
+        self.playback.detach();
+        (self.left_at, self.report_at) = (Some(Instant::now()), None);
+        self.progress.attached(false);
+        Next::GoOn
+    }
+
+    /// When something has to be done though nothing happens.
+    fn due(&self) -> Option<Instant> {
+        let Some(left_at) = self.left_at else { return self.report_at };
+        let life = left_at + self.keep.life();
+        let hold = left_at + self.keep.hold();
+        Some(if self.plain || self.playback.runs_on() { life } else { life.min(hold) })
+    }
+
+    async fn overdue(&mut self) -> Next {
+        let Some(left_at) = self.left_at else {
+            self.report_at = None;
+            if let Some(viewer) = &mut self.viewer {
+                viewer.end.report();
+            }
+            return Next::GoOn;
+        };
+        if left_at.elapsed() >= self.keep.life() {
+            self.end_backend(because("nobody came back in time")).await;
+            return Next::Gone;
+        }
+        self.playback.run_on();
+        Next::GoOn
+    }
+}
+
+/// Waits for what there is, or for ever when there is nothing.
+async fn or_never<F: Future>(future: Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,53 @@
+//! Takes the pictures of the documents with a real browser: `screenshots DIRECTORY`.
+
+use std::{env, fs, path::PathBuf};
+
+use gangplank_tests::{
+    account::Account,
+    agent::{Agent, Policy},
+    browser::Browser,
+    daemon::Daemon,
+};
+use serde_json::json;
+
+#[tokio::main]
+async fn main() {
+    let images: PathBuf = env::args_os().nth(1).expect("a directory").into();
+    fs::create_dir_all(&images).expect("a writable directory");
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let ada = Account::named("ada");
+    let policy = Policy { users: vec![ada.name.clone()], ..Policy::everything("localhost:22") };
+    let agent = Agent::enrol(&daemon, &admin, &policy).await;
+    let body = json!({ "friendly_name": "harbour", "labels": ["production", "web"] });
+    admin.patch(&format!("/api/v1/hosts/{}", agent.host()), body).await.expect(200);
+    for (name, label) in [("lighthouse", "staging"), ("drydock", "build"), ("breakwater", "web")] {
+        let body = json!({ "friendly_name": name, "address": "192.0.2.7", "labels": [label] });
+        admin.post("/api/v1/hosts", body).await.expect(201);
+    }
+
+    for scheme in ["light", "dark"] {
+        let mut browser = Browser::start(&[daemon.ca()]).await;
+        browser.size(1120, 640).await;
+        browser.prefers(scheme).await;
+        browser.goto(&daemon.url()).await;
+        browser.until("the login form", "document.activeElement?.name === 'username'").await;
+        browser.screenshot(&images.join(format!("login-{scheme}.png"))).await;
+        browser.keys("admin\t").await;
+        browser.keys(daemon.password()).await;
+        browser.click_text("^\\s*log in").await;
+        browser
+            .until("the host list", "document.querySelectorAll('ul.hosts li').length === 4")
+            .await;
+        browser.screenshot(&images.join(format!("hosts-{scheme}.png"))).await;
+        browser.click_text("Terminal on harbour").await;
+        browser.until("the terminal", "document.querySelector('[data-state=connected]')").await;
+        browser.keys("PS1='ada@harbour:\\w$ '; cd /usr; clear\r").await;
+        browser.screen_shows("ada@harbour:/usr$").await;
+        browser.keys("uname -s; echo $((6*7)); ls -l --color --time-style=+\r").await;
+        browser.screen_shows("42").await;
+        browser.screen_shows("share").await;
+        browser.screenshot(&images.join(format!("terminal-{scheme}.png"))).await;
+        assert!(browser.problems().is_empty(), "{:?}", browser.problems());
+    }
+}

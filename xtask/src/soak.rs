@@ -1,0 +1,74 @@
+//! `cargo xtask soak`: the tests that find more the longer they run, for as long as somebody wants.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::{Outcome, cargo, node::Node, step, test};
+
+/// What to run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Soak {
+    /// Simulate histories of terminals: cuts, delays, restarts, slow and replaced pages. Time and
+    /// chance come from a seed: one that goes wrong is printed, and `--seed` tells it again.
+    Sim {
+        /// How many histories [default: a million, or one that is told where only a seed is given].
+        #[arg(long)]
+        histories: Option<u64>,
+        /// The first one's seed.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Kill the daemon under a terminal that is busy, again and again.
+    Kills {
+        /// How often.
+        #[arg(long, default_value_t = 50)]
+        count: u64,
+    },
+    /// Open and close terminals, straight and through an agent, and look for what is left behind.
+    Cycles {
+        /// How many of each.
+        #[arg(long, default_value_t = 2_000)]
+        count: u64,
+    },
+}
+
+/// Runs it.
+pub(crate) fn run(soak: &Soak) -> Outcome {
+    let node = Node::provide()?;
+    match soak {
+        Soak::Sim { histories, seed } => {
+            let mut variables = Vec::new();
+            let count = histories.or(seed.is_none().then_some(1_000_000));
+            variables.extend(count.map(|count| ("GANGPLANK_SIM_HISTORIES", count)));
+            variables.extend(seed.map(|seed| ("GANGPLANK_SIM_SEED", seed)));
+            step("Simulating");
+            let arguments = ["--package", "terminal", "--lib", "simulation"];
+            cargo_test(&node, &arguments, &variables)
+        }
+        Soak::Kills { count } => {
+            end_to_end(&node, &["--test", "resume"], ("GANGPLANK_SOAK_KILLS", *count))
+        }
+        Soak::Cycles { count } => {
+            end_to_end(&node, &["--test", "cycles"], ("GANGPLANK_SOAK_CYCLES", *count))
+        }
+    }
+}
+
+/// Runs tests of the programs as they are shipped.
+fn end_to_end(node: &Node, test: &[&str], variable: (&str, u64)) -> Outcome {
+    test::provide()?;
+    step("Building what is shipped");
+    cargo::build(node, &["--release", "--package", "daemon", "--package", "agent", "--bins"])?;
+    step("Soaking");
+    let arguments = [&["--package", "tests"], test].concat();
+    cargo_test(node, &arguments, &[variable])
+}
+
+fn cargo_test(node: &Node, arguments: &[&str], variables: &[(&str, u64)]) -> Outcome {
+    let mut command = cargo::command(node)?;
+    command.args(["test", "--quiet", "--release"]).args(arguments).args(["--", "--nocapture"]);
+    command.envs(variables.iter().map(|(name, value)| (name, value.to_string())));
+    let success = command.status()?.success();
+    Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
