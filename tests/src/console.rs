@@ -29,9 +29,11 @@ pub async fn login(browser: &mut Browser, password: &str) {
     browser.until("the host list", "document.querySelector('ul.hosts li')").await;
 }
 
-/// Opens a terminal on the first host of the list.
+/// Opens a terminal on the first host of the list that is online.
 pub async fn open_terminal(browser: &mut Browser) {
-    browser.click_text("^\\s*Terminal").await;
+    let button = "[...document.querySelectorAll('ul.hosts li')]\
+                  .find(e => e.querySelector('.presence.online'))?.querySelector('.host-actions button')";
+    browser.click("Terminal of a host that is online", button).await;
     connected(browser).await;
 }
 

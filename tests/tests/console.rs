@@ -294,11 +294,14 @@ async fn a_gateway_is_chosen_by_keyboard() {
     browser.until("the first field", &format!("{focus} === 'friendly_name'")).await;
     browser.keys("\t\t\t").await;
     assert_eq!(browser.eval(focus).await, "gateway_id");
-    let own = format!("[...document.activeElement.options].some(o => o.value === '{}')", id(&made));
-    assert_eq!(browser.eval(&own).await, false, "a host is not its own gateway");
+    let offered = |made: &serde_json::Value| {
+        format!("[...document.activeElement.options].some(o => o.value === '{}')", id(made))
+    };
+    browser.until("the other host to be offered", &offered(&gateway)).await;
+    assert_eq!(browser.eval(&offered(&made)).await, false, "a host is not its own gateway");
     browser.keys("qq").await;
-    let chosen = browser.eval("document.activeElement.value").await;
-    assert_eq!(chosen, id(&gateway).as_str());
+    let chosen = format!("document.activeElement.value === '{}'", id(&gateway));
+    browser.until("the choice", &chosen).await;
     browser.keys("\t\r").await;
     let shown = "[...document.querySelectorAll('dd a')].find(e => e.innerText === 'qq-gateway')";
     browser.until("the gateway on the host's page", shown).await;

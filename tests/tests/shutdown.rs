@@ -109,7 +109,7 @@ async fn a_planned_restart_refuses_nobody() {
             if waiting.len() > 50 {
                 waiting.pop_front();
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(10));
         }
         (connects, refused)
     });
@@ -126,7 +126,7 @@ async fn a_planned_restart_refuses_nobody() {
     }
     stop.send(()).expect("a hammer");
     let (connects, refused) = hammer.await.expect("a count");
-    assert!(connects > 100 && refused == 0, "{refused} of {connects} refused");
+    assert!(connects > 50 && refused == 0, "{refused} of {connects} refused");
 }
 
 /// A certificate chain and key for the daemon's address, signed by a CA of the test's own.
