@@ -128,6 +128,15 @@ impl Sessions {
         found.is_some()
     }
 
+    /// Returns once nobody shows a terminal of a host.
+    pub async fn left(&self, host: HostId) {
+        let mut left = self.left.subscribe();
+        while self.lock().values().any(|live| live.host == host) {
+            // The sender is our own.
+            let _ = left.changed().await;
+        }
+    }
+
     /// Whether somebody shows a terminal of a host.
     #[must_use]
     pub fn is_shown(&self, host: HostId, id: SessionId) -> bool {

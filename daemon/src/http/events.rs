@@ -48,7 +48,12 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
             return Err(Refusal::forbidden());
         }
         if subscriptions.iter().all(|(known, _)| *known != topic) {
-            subscriptions.push((topic, position(&cursor, topic)?));
+            // Before the answer: whatever happens from then on is told.
+            let after = match position(&cursor, topic)? {
+                Some(seq) => seq,
+                None => app.store.events_after(who.tenant, topic.as_str(), 0, 0).await?.last_seq,
+            };
+            subscriptions.push((topic, after));
         }
     }
     let Some((first, _)) = subscriptions.first() else {
@@ -96,13 +101,13 @@ enum FromSubscriber {
 async fn serve(
     app: Arc<App>,
     mut authority: Authority,
-    topics: Vec<(Topic, Option<u64>)>,
+    topics: Vec<(Topic, u64)>,
     socket: Socket<Stream>,
 ) {
     let Socket { mut reader, mut writer, heartbeat } = socket;
     let tenant = authority.who.tenant;
     let mut stopping = app.stopping();
-    let end = match subscribe(&app, tenant, topics).await {
+    let end = match subscribe(&app, tenant, topics) {
         Err(end) => end,
         Ok(mut subscriptions) => tokio::select! {
             loss = authority.lost() => loss.end(),
@@ -114,25 +119,19 @@ async fn serve(
     socket::finish(&mut reader, &mut writer, end).await;
 }
 
-/// Listens first and looks up where the topic stands after, so that nothing falls in between.
-async fn subscribe(
+/// Listens; what came before this is found in the store.
+fn subscribe(
     app: &App,
     tenant: TenantId,
-    topics: Vec<(Topic, Option<u64>)>,
+    topics: Vec<(Topic, u64)>,
 ) -> Result<Vec<Subscription>, End> {
     let mut subscriptions = Vec::new();
-    for (topic, cursor) in topics {
+    for (topic, after) in topics {
         let latest = app.events.subscribe(tenant, topic);
         // Counted with this one, and by what is alive, so that nobody who left is counted.
         if app.events.subscribers(tenant, topic) > app.config().limits.channel_subscribers {
             return Err(End::close(CloseCode::TryAgainLater, "too many subscribers"));
         }
-        let after = match cursor {
-            Some(seq) => seq,
-            None => {
-                app.store.events_after(tenant, topic.as_str(), 0, 0).await.map_err(fault)?.last_seq
-            }
-        };
         subscriptions.push(Subscription { topic, after, latest });
     }
     Ok(subscriptions)

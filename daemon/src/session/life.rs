@@ -1,6 +1,7 @@
 //! The lives of terminals that nobody shows: how long they are kept, and who ends them.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use gangplank_proto::fact::HeldSession;
 use gangplank_proto::id::{HostId, SessionId, TenantId, UserId};
@@ -15,7 +16,7 @@ use crate::link::AgentLink;
 use crate::store::{Left, Session, StoreError};
 
 /// What a keeper may be late in ending a terminal before the store is told without it.
-const LATE: std::time::Duration = std::time::Duration::from_secs(10);
+const LATE: Duration = Duration::from_secs(10);
 
 /// How a tenant's terminals are kept while nobody shows them.
 ///
@@ -64,6 +65,9 @@ pub async fn check_user(app: &App, user: UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// For those who show terminals of a host that is removed.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 const WITHDRAWN: &str = "its owner may no longer have it";
 
 async fn may_keep(app: &App, tenant: TenantId, session: &Session) -> Result<bool, StoreError> {
@@ -80,6 +84,8 @@ pub async fn end_host(app: &App, tenant: TenantId, host: HostId) -> Result<(), S
     for session in app.store.open_sessions_of_host(tenant, host).await? {
         end(app, tenant, &By::daemon(app.clock.now()), &session, reason).await?;
     }
+    // Who shows one ends it; a socket that is stuck is not waited for.
+    let _ = tokio::time::timeout(FAREWELL, app.sessions.left(host)).await;
     Ok(())
 }
 
