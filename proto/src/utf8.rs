@@ -27,15 +27,13 @@ impl Utf8Stream {
 }
 
 /// How many bytes at the end are the start of a character that may still be completed.
-fn unfinished(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Ok(_) => 0,
+fn unfinished(mut bytes: &[u8]) -> usize {
+    loop {
+        let Err(error) = std::str::from_utf8(bytes) else { return 0 };
         // Only an error at the very end has no length; one in the middle is replaced, and what
         // follows it decides.
-        Err(error) => match error.error_len() {
-            None => bytes.len() - error.valid_up_to(),
-            Some(bad) => bytes.get(error.valid_up_to() + bad..).map_or(0, unfinished),
-        },
+        let Some(bad) = error.error_len() else { return bytes.len() - error.valid_up_to() };
+        bytes = bytes.get(error.valid_up_to() + bad..).unwrap_or_default();
     }
 }
 
@@ -63,6 +61,12 @@ mod tests {
         assert_eq!(stream.push(b"x"), "\u{fffd}x");
         assert_eq!(stream.push(b"\xf0\x9f"), "");
         assert_eq!(stream.finish(), "\u{fffd}");
+    }
+
+    #[test]
+    fn any_number_of_errors_is_survived() {
+        let text = Utf8Stream::default().push(&vec![0xff; 1 << 20]);
+        assert_eq!(text.chars().filter(|c| *c == '\u{fffd}').count(), 1 << 20);
     }
 
     proptest! {
