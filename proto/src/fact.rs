@@ -42,7 +42,11 @@ pub fn is_unfit(c: char) -> bool {
 impl From<String> for FactText {
     fn from(text: String) -> Self {
         let fit = |c| if is_unfit(c) { '\u{fffd}' } else { c };
-        Self(text.trim().chars().take(FACT_CHARS).map(fit).collect())
+        let text = text.trim();
+        let end = text.char_indices().nth(FACT_CHARS).map_or(text.len(), |(end, _)| end);
+        // Trimmed once more, so that what was cut between two words is not cut again when it is
+        // read the next time.
+        Self(text.get(..end).unwrap_or(text).trim_end().chars().map(fit).collect())
     }
 }
 
@@ -145,5 +149,11 @@ mod tests {
         let text = FactText::from(format!("\u{1b}[31mroot\r\n\u{202e}{}", "x".repeat(10_000)));
         assert_eq!(text.as_str().chars().count(), FACT_CHARS);
         assert!(!text.as_str().chars().any(|c| c.is_control() || c == '\u{202e}'));
+    }
+
+    #[test]
+    fn a_fact_that_was_cut_is_not_cut_again() {
+        let text = FactText::from(format!("{} y", "x".repeat(FACT_CHARS - 1)));
+        assert_eq!(FactText::from(text.as_str()), text);
     }
 }
