@@ -45,11 +45,13 @@ impl ServerUrl {
         if rest.contains(['?', '#', '@']) {
             return Err(ServerUrlError::Extras);
         }
-        let rest = rest.trim_end_matches('/');
-        let base = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| wrong())?;
+        let mut base = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| wrong())?;
         if base.host_str().is_none_or(str::is_empty) || rest.starts_with('/') {
             return Err(wrong());
         }
+        // Only now: `/.`, `/..` and a backslash, too, become a slash at the end.
+        let path = base.path().trim_end_matches('/').to_owned();
+        base.set_path(&path);
         Ok(Self { base })
     }
 
@@ -119,6 +121,14 @@ mod tests {
         }
         let six = ServerUrl::parse("[::1]:8443").unwrap();
         assert_eq!((six.host(), six.port(), six.authority().as_str()), ("::1", 8443, "[::1]:8443"));
+    }
+
+    #[test]
+    fn one_server_is_one_url() {
+        for path in ["/a/", "/a//", "/a/.", "/a/b/..", "/a\\"] {
+            let server = ServerUrl::parse(&format!("https://relay.example.com{path}")).unwrap();
+            assert_eq!(server, ServerUrl::parse("https://relay.example.com/a").unwrap(), "{path}");
+        }
     }
 
     #[test]
