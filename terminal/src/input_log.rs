@@ -34,7 +34,8 @@ pub struct Impossible {
 }
 
 impl InputLog {
-    /// A log whose next byte has `offset`.
+    /// A log whose next byte has `offset`, as a terminal said: one that can't be, because the bytes
+    /// after it could not be counted, is harmless.
     #[must_use]
     pub fn starting_at(offset: u64) -> Self {
         Self { confirmed: offset, ..Self::default() }
@@ -66,13 +67,13 @@ impl InputLog {
     /// Offset after the last byte that was sent.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.confirmed + self.kept.len as u64
+        self.confirmed.saturating_add(self.kept.len as u64)
     }
 
     /// Offset after the last byte that was typed.
     #[must_use]
     pub fn end(&self) -> u64 {
-        self.sent() + self.waits.len as u64
+        self.sent().saturating_add(self.waits.len as u64)
     }
 
     /// The next bytes to send, at most `max`, which count as sent from now on.
@@ -178,6 +179,15 @@ mod tests {
         assert_eq!((log.confirmed(), log.sent(), log.end()), (13, 13, 16));
         let rest: Vec<u8> = std::iter::from_fn(|| log.next(100)).flatten().collect();
         assert_eq!(rest, b"def");
+    }
+
+    #[test]
+    fn a_terminal_that_claims_the_last_offset_there_is_does_no_harm() {
+        let mut log = InputLog::starting_at(u64::MAX);
+        log.push(Bytes::from_static(b"ab"));
+        assert_eq!(log.next(1).unwrap(), "a");
+        assert_eq!((log.sent(), log.end()), (u64::MAX, u64::MAX));
+        assert!(!log.confirm(u64::MAX).unwrap());
     }
 
     #[derive(Debug, Clone)]
