@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: the tests that find more the longer they run, for as long as somebody wants.
 
+mod fuzz;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -31,11 +33,19 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 2_000)]
         count: u64,
     },
+    /// Look for bytes that break codecs and state machines, with libFuzzer and a nightly compiler.
+    /// What it learns stays in the target directory, and the next run goes on from there.
+    Fuzz {
+        /// Run this target only, such as `link`.
+        target: Option<String>,
+        /// How long to run each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
 }
 
 /// Runs it.
 pub(crate) fn run(soak: &Soak) -> Outcome {
-    let node = Node::provide()?;
     match soak {
         Soak::Sim { histories, seed } => {
             let mut variables = Vec::new();
@@ -44,25 +54,27 @@ pub(crate) fn run(soak: &Soak) -> Outcome {
             variables.extend(seed.map(|seed| ("GANGPLANK_SIM_SEED", seed)));
             step("Simulating");
             let arguments = ["--package", "terminal", "--lib", "simulation"];
-            cargo_test(&node, &arguments, &variables)
+            cargo_test(&Node::provide()?, &arguments, &variables)
         }
         Soak::Kills { count } => {
-            end_to_end(&node, &["--test", "resume"], ("GANGPLANK_SOAK_KILLS", *count))
+            end_to_end(&["--test", "resume"], ("GANGPLANK_SOAK_KILLS", *count))
         }
         Soak::Cycles { count } => {
-            end_to_end(&node, &["--test", "cycles"], ("GANGPLANK_SOAK_CYCLES", *count))
+            end_to_end(&["--test", "cycles"], ("GANGPLANK_SOAK_CYCLES", *count))
         }
+        Soak::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
     }
 }
 
 /// Runs tests of the programs as they are shipped.
-fn end_to_end(node: &Node, test: &[&str], variable: (&str, u64)) -> Outcome {
+fn end_to_end(test: &[&str], variable: (&str, u64)) -> Outcome {
+    let node = Node::provide()?;
     test::provide()?;
     step("Building what is shipped");
-    cargo::build(node, &["--release", "--package", "daemon", "--package", "agent", "--bins"])?;
+    cargo::build(&node, &["--release", "--package", "daemon", "--package", "agent", "--bins"])?;
     step("Soaking");
     let arguments = [&["--package", "tests"], test].concat();
-    cargo_test(node, &arguments, &[variable])
+    cargo_test(&node, &arguments, &[variable])
 }
 
 fn cargo_test(node: &Node, arguments: &[&str], variables: &[(&str, u64)]) -> Outcome {
