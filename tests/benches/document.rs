@@ -23,7 +23,8 @@ round. *Client CPU* is the load generator's own share of one core: near 100 % it
   back.
 - Bulk: `head -c N file` in the terminal, read as fast as it comes.
 - Relay CPU: what the relay's own processes used; with the agent, daemon and agent together.
-- Direct terminals and peers go through sshd; a PTY of the agent doesn't.
+- Direct terminals and peers go through sshd; a PTY of the agent doesn't. What can come out of a PTY
+  at all shows the *bare PTY*: a loop that reads one and does nothing else.
 ";
 
 /// Writes the document and a plot for each figure.

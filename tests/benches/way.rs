@@ -4,6 +4,7 @@ pub(crate) mod bare;
 pub(crate) mod gangplank;
 pub(crate) mod openssh;
 pub(crate) mod peer;
+pub(crate) mod pty;
 mod socket;
 
 use std::{path::PathBuf, time::Duration};

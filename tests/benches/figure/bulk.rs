@@ -1,6 +1,9 @@
 //! How fast a terminal's output comes.
 
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -13,7 +16,11 @@ use crate::{
         Column, Figure, Values,
     },
     usage,
-    way::{Line, Program, Way, start},
+    way::{
+        Line, Program, Way,
+        pty::{BARE_PTY, BarePty},
+        start,
+    },
 };
 
 const COLUMNS: &[Column] = &[
@@ -28,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One terminal, 200 MB; peers, which are slower, get less.
 pub(crate) async fn run(bench: &Bench) -> Figure {
-    let ways = bench.all();
+    let mut ways = bench.all();
+    ways.insert(bench.own.len(), Rc::new(BarePty));
     let (own, peers) = bench.size((200_000_000, 20_000_000), (2_000_000, 200_000));
     let mut figure = Figure {
         id: "bulk",
@@ -38,7 +46,7 @@ pub(crate) async fn run(bench: &Bench) -> Figure {
         aims: Vec::new(),
     };
     rounds(bench.rounds, &mut figure.rows, async |index| {
-        let len = if index < bench.own.len() { own } else { peers };
+        let len = if index <= bench.own.len() { own } else { peers };
         round(&*ways[index], Program::Stream { file: bench.file.clone(), len }, len).await
     })
     .await;
@@ -47,6 +55,8 @@ pub(crate) async fn run(bench: &Bench) -> Figure {
     let cpu = figure.median(DIRECT, "relay_s_per_gb");
     figure.aim("direct, relay CPU s/GB", cpu, AtMost(6.7));
     figure.aim("agent PTY, MB/s, × ssh", figure.median(AGENT, "times_ssh"), AtLeast(1.2));
+    let limit = figure.ratio(AGENT, BARE_PTY, "mb_per_s");
+    figure.stretch("agent PTY, MB/s, × bare PTY", limit, AtLeast(0.9));
     figure
 }
 
