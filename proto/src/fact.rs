@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::SessionId;
+use crate::id::{JobId, SessionId};
+use crate::job::JobState;
+use crate::limit;
 
 /// Characters kept of one fact.
 const FACT_CHARS: usize = 256;
@@ -109,6 +111,17 @@ pub struct HeldSession {
     pub quiet_ms: Option<u64>,
 }
 
+/// A job in an agent's journal whose outcome the daemon has not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldJob {
+    /// Which job.
+    pub job_id: JobId,
+    /// Which attempt at it.
+    pub attempt: u32,
+    /// How far it got.
+    pub state: JobState,
+}
+
 /// The first message of an agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -123,6 +136,8 @@ pub struct Hello {
     pub policy: PolicyFacts,
     /// Terminals held from before.
     pub sessions: Vec<HeldSession>,
+    /// Jobs in the journal.
+    pub jobs: Vec<HeldJob>,
 }
 
 impl Hello {
@@ -136,6 +151,7 @@ impl Hello {
         self.policy.targets.truncate(FACT_ITEMS);
         self.policy.users.truncate(FACT_ITEMS);
         self.sessions.truncate(sessions);
+        self.jobs.truncate(limit::JOBS_HELD);
         self
     }
 }

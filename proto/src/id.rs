@@ -83,6 +83,14 @@ uuid_id!(
     SessionId
 );
 uuid_id!(
+    /// A command to one host, from its order to its outcome.
+    JobId
+);
+uuid_id!(
+    /// One command to many hosts: their jobs together.
+    BatchId
+);
+uuid_id!(
     /// One login of one user (a cookie or a token); logging out ends it.
     LoginId
 );

@@ -7,6 +7,7 @@
 //! | [`id`], [`secret`], [`fact`], [`server_url`] | values that can't be wrong |
 //! | [`limit`], [`close`], [`error`] | numbers and names that both ends agree on |
 //! | [`link`], [`frame`], [`stream`], [`window`] | daemon and keeper: words, bytes, flow control |
+//! | [`job`], [`report`] | commands to hosts, and what a host reports in full |
 //! | [`terminal`], [`event`] | page and daemon |
 //! | [`patchmon`], [`utf8`] | PatchMon's vocabulary, and text out of bytes for it |
 
@@ -16,9 +17,11 @@ pub mod event;
 pub mod fact;
 pub mod frame;
 pub mod id;
+pub mod job;
 pub mod limit;
 pub mod link;
 pub mod patchmon;
+pub mod report;
 pub mod secret;
 pub mod server_url;
 pub mod stream;

@@ -61,3 +61,25 @@ pub const STREAM_WORD: usize = 16 << 20;
 
 /// Channels that may be open in one agent link.
 pub const CHANNELS_PER_LINK: usize = 256;
+
+/// Largest word about a job in an agent's link, in bytes of JSON, so that a key never waits behind a
+/// long one.
+pub const JOB_WORD: usize = PIECE;
+
+/// Parameters of a command, in bytes of JSON.
+pub const JOB_PARAMS: usize = 8 << 10;
+
+/// Result of a command, in bytes of JSON. What is longer is output.
+pub const JOB_RESULT: usize = 4 << 10;
+
+/// Output of a command in one word, in bytes before base64.
+pub const JOB_OUTPUT_PIECE: usize = 8 << 10;
+
+/// Output of all commands of an agent that the daemon has not acknowledged, in bytes.
+pub const JOB_OUTPUT_WINDOW: usize = 64 << 10;
+
+/// Output that is kept of one job, in bytes: half of it the first, half of it the newest.
+pub const JOB_OUTPUT_KEPT: usize = 1 << 20;
+
+/// Jobs that an agent has in its journal at once.
+pub const JOBS_HELD: usize = 64;

@@ -5,11 +5,14 @@ mod open;
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{HostKey, OpenError};
 use crate::fact::{FactText, Hello};
 use crate::id::{ChannelId, SessionId};
+use crate::job::{FromJob, ToJob};
+use crate::limit;
 use crate::secret::Secret;
 
 pub use open::{Credential, Keep, Open, Prompt, PtyRequest, Size, SizeError, Trust};
@@ -19,8 +22,15 @@ pub const SUBPROTOCOL: &str = "gangplank.agent.v1";
 
 /// Why a text message of a link can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("not a message of {SUBPROTOCOL}: {0}")]
-pub struct WordError(#[from] serde_json::Error);
+#[non_exhaustive]
+pub enum WordError {
+    /// It is not one of the words, or a field is missing or wrong.
+    #[error("not a message of {SUBPROTOCOL}: {0}")]
+    Unknown(#[from] serde_json::Error),
+    /// A word about a job of more than [`limit::JOB_WORD`] bytes.
+    #[error("a word of {0} bytes is over the limit")]
+    TooLong(usize),
+}
 
 /// Why and how a channel ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,16 +255,19 @@ pub enum FromAgent {
     Hello(Box<Hello>),
     /// A terminal's word, in its channel.
     Channel(ChannelId, FromTerminal),
+    /// A word about a job.
+    Job(FromJob),
 }
 
 /// A text message to an agent.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is read")]
 pub enum ToAgent {
     /// The daemon took the hello.
     Welcome,
     /// A word to a terminal, in its channel.
     Channel(ChannelId, ToTerminal),
+    /// A word about a job.
+    Job(ToJob),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -270,11 +283,34 @@ enum WelcomeWord {
     Welcome,
 }
 
-/// Tells the two kinds of message apart: a word about a channel names it.
+/// Tells the kinds of message apart: a word about a channel or a job names it.
 #[derive(Deserialize)]
 struct Address {
     #[serde(default)]
     channel: Option<ChannelId>,
+    #[serde(default)]
+    job_id: Option<IgnoredAny>,
+}
+
+/// What a message is about.
+enum About {
+    Channel(ChannelId),
+    Job,
+    Link,
+}
+
+impl Address {
+    fn of(text: &str) -> Result<About, WordError> {
+        let address: Self = serde_json::from_str(text)?;
+        Ok(match address {
+            Self { channel: Some(channel), .. } => About::Channel(channel),
+            Self { job_id: Some(_), .. } if text.len() > limit::JOB_WORD => {
+                return Err(WordError::TooLong(text.len()));
+            }
+            Self { job_id: Some(_), .. } => About::Job,
+            _ => About::Link,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -288,14 +324,16 @@ impl FromAgent {
     /// Reads one text message. Of a hello's sessions the first `sessions` are kept.
     ///
     /// # Errors
-    /// [`WordError`] when it is not JSON, of an unknown type, or a field is missing or wrong.
+    /// [`WordError`] when it is not JSON, of an unknown type, too long, or a field is missing or
+    /// wrong.
     pub fn parse(text: &str, sessions: usize) -> Result<Self, WordError> {
-        match serde_json::from_str::<Address>(text)?.channel {
-            Some(channel) => {
+        match Address::of(text)? {
+            About::Channel(channel) => {
                 let word: FromTerminal = serde_json::from_str(text)?;
                 Ok(Self::Channel(channel, word.bounded()))
             }
-            None => {
+            About::Job => Ok(Self::Job(serde_json::from_str(text)?)),
+            About::Link => {
                 let HelloWord::Hello(hello) = serde_json::from_str(text)?;
                 Ok(Self::Hello(Box::new(hello.bounded(sessions))))
             }
@@ -312,6 +350,7 @@ impl FromAgent {
             Self::Channel(channel, word) => {
                 serde_json::to_string(&Addressed { channel: *channel, word })?
             }
+            Self::Job(word) => serde_json::to_string(word)?,
         })
     }
 }
@@ -320,11 +359,13 @@ impl ToAgent {
     /// Reads one text message.
     ///
     /// # Errors
-    /// [`WordError`] when it is not JSON, of an unknown type, or a field is missing or wrong.
+    /// [`WordError`] when it is not JSON, of an unknown type, too long, or a field is missing or
+    /// wrong.
     pub fn parse(text: &str) -> Result<Self, WordError> {
-        match serde_json::from_str::<Address>(text)?.channel {
-            Some(channel) => Ok(Self::Channel(channel, serde_json::from_str(text)?)),
-            None => {
+        match Address::of(text)? {
+            About::Channel(channel) => Ok(Self::Channel(channel, serde_json::from_str(text)?)),
+            About::Job => Ok(Self::Job(serde_json::from_str(text)?)),
+            About::Link => {
                 let WelcomeWord::Welcome = serde_json::from_str(text)?;
                 Ok(Self::Welcome)
             }
@@ -341,6 +382,7 @@ impl ToAgent {
             Self::Channel(channel, word) => {
                 serde_json::to_string(&Addressed { channel: *channel, word })?
             }
+            Self::Job(word) => serde_json::to_string(word)?,
         })
     }
 }
