@@ -16,14 +16,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Credentials, Local};
+use crate::config::{Config, Credentials, Local, file};
 use crate::dial::Dialer;
 use crate::facts;
+use crate::job::{Jobs, Journal};
 use crate::link::{Backoff, Connected, Ended, Link, Loss, connect};
 use crate::policy::Account;
 
 /// For terminals to hang up and say so when the agent stops.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// For commands to end and their outcome to be told when the agent stops.
+const STOP_JOBS: Duration = Duration::from_secs(9);
 
 /// What the agent is doing, for whoever watches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +65,8 @@ pub struct Agent {
     local: watch::Sender<Arc<Local>>,
     keeper: Keeper,
     terminals: TaskTracker,
+    journal: Journal,
+    work: TaskTracker,
     state: watch::Sender<State>,
     heartbeat: Duration,
 }
@@ -82,6 +88,8 @@ impl Agent {
             local: watch::Sender::new(Arc::new(config.local)),
             keeper: Keeper::new(bounds, terminals.clone(), stop),
             terminals,
+            journal: Journal::new(file::beside(&config.path, "jobs")),
+            work: TaskTracker::new(),
             state: watch::Sender::new(State::Connecting),
             heartbeat: limit::HEARTBEAT,
         })
@@ -113,6 +121,7 @@ impl Agent {
     /// Runs until `stop` is cancelled: connects, serves, and connects again. Then terminals are
     /// hung up, the daemon hears of it, and the link is closed.
     pub async fn run(&self, stop: CancellationToken) {
+        let jobs = Jobs::start(self.journal.clone(), self.local.subscribe(), &self.work);
         let mut backoff = Backoff::default();
         let mut said = String::new();
         while !stop.is_cancelled() {
@@ -124,7 +133,7 @@ impl Agent {
                     Ok(socket) => {
                         said.clear();
                         let since = Instant::now();
-                        let ended = self.serve(socket, &stop).await;
+                        let ended = self.serve(socket, &jobs, &stop).await;
                         (ended.to_string(), ended.loss(), since.elapsed())
                     }
                 },
@@ -141,10 +150,10 @@ impl Agent {
             }
         }
         self.state.send_replace(State::Stopping);
-        self.hang_up().await;
+        self.hang_up(&jobs).await;
     }
 
-    async fn serve(&self, socket: Connected, stop: &CancellationToken) -> Ended {
+    async fn serve(&self, socket: Connected, jobs: &Jobs, stop: &CancellationToken) -> Ended {
         let url = self.dialer.url();
         tracing::info!(server = %url, secure = self.dialer.secure(), "connected");
         self.state.send_replace(State::Connected);
@@ -165,12 +174,13 @@ impl Agent {
         let channels =
             Channels::new(self.keeper.clone(), Box::new(check), limit::CHANNELS_PER_LINK);
         let over = CancellationToken::new();
-        let link = Link::new(socket, channels, self.heartbeat).run(hello, over.clone());
+        let line = jobs.line().await;
+        let link = Link::new(socket, channels, line, self.heartbeat).run(hello, over.clone());
         // The link goes on while terminals hang up, so that their last words reach the daemon.
         let farewell = async {
             stop.cancelled().await;
             self.state.send_replace(State::Stopping);
-            self.hang_up().await;
+            self.hang_up(jobs).await;
             over.cancel();
             pending().await
         };
@@ -190,11 +200,16 @@ impl Agent {
         Hello { sessions: self.keeper.list(), ..hello.unwrap_or_default() }
     }
 
-    /// Ends all terminals and waits, but not for long, until their processes are gone.
-    async fn hang_up(&self) {
+    /// Ends all terminals and commands and waits, but not for long, until their processes are gone.
+    async fn hang_up(&self, jobs: &Jobs) {
         self.keeper.shutdown();
         self.terminals.close();
-        if timeout(DRAIN, self.terminals.wait()).await.is_err() {
+        let (terminals, ()) = tokio::join!(timeout(DRAIN, self.terminals.wait()), async {
+            if timeout(STOP_JOBS, jobs.stop()).await.is_err() {
+                tracing::warn!("commands did not end in time");
+            }
+        });
+        if terminals.is_err() {
             tracing::warn!(left = self.keeper.len(), "terminals did not end in time");
         }
     }

@@ -13,10 +13,12 @@
 //! | `log.level` | `error`, `warn`, `info` (default), `debug` or `trace` |
 //! | `host.ssh_dir` | where this host's sshd has its keys and settings, `/etc/ssh` |
 //! | `policy.*` | see [`crate::policy`] |
+//! | `tools.NAME.*` | what `run_tool` may run, see [`crate::policy::Tool`] |
 
 pub mod file;
 mod key;
 mod parse;
+mod tool;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +31,7 @@ use gangplank_proto::secret::Secret;
 use gangplank_proto::server_url::ServerUrl;
 
 use crate::dial::proxy::Proxies;
-use crate::policy::Policy;
+use crate::policy::{Policy, Tool};
 
 /// Where the configuration is unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/gangplank/agent.toml";
@@ -74,6 +76,8 @@ pub struct Credentials {
 pub struct Local {
     /// What may be done to it.
     pub policy: Policy,
+    /// What `run_tool` may run, by name.
+    pub tools: BTreeMap<String, Tool>,
     /// How much is logged.
     pub log: Level,
     /// Where its sshd has keys and settings.

@@ -77,6 +77,7 @@ pub fn hello(local: &Local, own: &Account) -> Hello {
         ssh_ports: ssh.ports,
         policy: local.policy.facts(own),
         sessions: Vec::new(),
+        jobs: Vec::new(),
     }
     .bounded(limit::CHANNELS_PER_LINK)
 }

@@ -6,15 +6,19 @@
 //! | [`cli`] | what people type |
 //! | [`config`], [`policy`] | the host's file: where to connect, and what may be done |
 //! | [`dial`], [`link`], [`agent`] | from an address to terminals |
-//! | [`enroll`], [`facts`] | how a host introduces itself |
+//! | [`job`], [`command`] | what the daemon has done here, once |
+//! | [`enroll`], [`facts`], [`report`] | how a host introduces itself |
 //! | [`mod@log`] | what is written down |
 
 pub mod agent;
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod dial;
 pub mod enroll;
 pub mod facts;
+pub mod job;
 pub mod link;
 pub mod log;
 pub mod policy;
+pub mod report;

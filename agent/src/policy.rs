@@ -2,6 +2,7 @@
 //! has no way to change it: every check here happens on the host, for every single request.
 
 mod target;
+mod tool;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use gangplank_proto::fact::PolicyFacts;
 use gangplank_proto::link::Open;
 
 pub use target::{Target, TargetError};
+pub use tool::{Pattern, Tool, ToolRefusal};
 
 /// The section `[policy]`, read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,8 +31,12 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
     let config = &arguments.config.config;
     // A configuration of its own has no service of ours.
     let service = config == Path::new(DEFAULT_PATH);
-    let mut doomed: Vec<PathBuf> =
-        vec![config.clone(), beside(config, "ca.pem"), beside(config, "lock")];
+    let mut doomed: Vec<PathBuf> = vec![
+        config.clone(),
+        beside(config, "ca.pem"),
+        beside(config, "lock"),
+        beside(config, "jobs"),
+    ];
     if service {
         doomed.extend(UNIT_FILES.map(PathBuf::from));
     }
@@ -52,7 +56,9 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut failed = false;
     for path in &doomed {
-        match std::fs::remove_file(path) {
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        match removed {
             Ok(()) => print(&format!("Removed {}\n", path.display()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {

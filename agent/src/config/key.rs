@@ -59,7 +59,8 @@ pub(super) struct Values(BTreeMap<&'static str, (Layer, Value)>);
 impl Values {
     /// Takes the file's keys. Whatever is unknown or of another kind goes to `problems`.
     pub(super) fn read_file(&mut self, table: &toml::Table, problems: &mut Vec<Problem>) {
-        for (section, content) in table {
+        // Tools have names of their own, so they are read by themselves.
+        for (section, content) in table.iter().filter(|(section, _)| *section != "tools") {
             let Some(content) = content.as_table() else {
                 problems.push(unknown(section));
                 continue;

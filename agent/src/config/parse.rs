@@ -1,5 +1,6 @@
 //! From written values to the final types, collecting problems on the way.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gangplank_certs::ClientTrust;
@@ -8,9 +9,9 @@ use gangplank_proto::secret::Secret;
 use gangplank_proto::server_url::ServerUrl;
 
 use super::key::Values;
-use super::{ConfigError, Credentials, Environment, Level, Local, Problem, Server, file};
+use super::{ConfigError, Credentials, Environment, Level, Local, Problem, Server, file, tool};
 use crate::dial::proxy::Proxies;
-use crate::policy::Policy;
+use crate::policy::{Policy, Tool};
 
 /// Longest API key, in bytes.
 const KEY_LEN: usize = 512;
@@ -18,6 +19,7 @@ const KEY_LEN: usize = 512;
 /// What was written, and what is wrong with it so far.
 pub(super) struct Reader<'a> {
     values: Values,
+    tools: BTreeMap<String, Tool>,
     environment: &'a Environment,
     /// Relative paths start here.
     directory: PathBuf,
@@ -28,8 +30,13 @@ impl<'a> Reader<'a> {
     /// Reads file and environment; whether there must be a file is the caller's to say.
     pub(super) fn open(path: &Path, environment: &'a Environment, required: bool) -> Self {
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-        let mut reader =
-            Self { values: Values::default(), environment, directory, problems: Vec::new() };
+        let mut reader = Self {
+            values: Values::default(),
+            tools: BTreeMap::new(),
+            environment,
+            directory,
+            problems: Vec::new(),
+        };
         match file::read_private(path) {
             Ok(Some(text)) => reader.read_file(path, &text),
             Ok(None) if required => {
@@ -45,7 +52,10 @@ impl<'a> Reader<'a> {
 
     fn read_file(&mut self, path: &Path, text: &str) {
         match text.parse::<toml::Table>() {
-            Ok(table) => self.values.read_file(&table, &mut self.problems),
+            Ok(table) => {
+                self.values.read_file(&table, &mut self.problems);
+                self.tools = tool::read(table.get("tools"), &mut self.problems);
+            }
             Err(error) => {
                 // The library's own text quotes the line, which may hold the key.
                 let line = error.span().map_or(1, |span| {
@@ -194,7 +204,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn local(&mut self) -> Local {
         let ssh_dir = self.path("host.ssh_dir").unwrap_or_else(|| PathBuf::from("/etc/ssh"));
-        Local { policy: self.policy(), log: self.level(), ssh_dir }
+        let tools = std::mem::take(&mut self.tools);
+        Local { policy: self.policy(), tools, log: self.level(), ssh_dir }
     }
 
     fn level(&mut self) -> Level {

@@ -10,6 +10,7 @@ use gangplank_proto::close::CloseCode;
 use gangplank_proto::fact::{FactText, Hello};
 use gangplank_proto::frame;
 use gangplank_proto::id::ChannelId;
+use gangplank_proto::job::FromJob;
 use gangplank_proto::link::{FromAgent, FromTerminal, ToAgent};
 use gangplank_terminal::gathering::Gathering;
 use gangplank_terminal::link::Channels;
@@ -21,6 +22,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::{Connected, Ended};
+use crate::job::JobLine;
 
 /// Bytes written before a flush at most, so that words that come in don't wait long.
 const BATCH: usize = 64 << 10;
@@ -37,6 +39,7 @@ pub struct Link {
     socket: Connected,
     channels: Channels,
     output: Outlet<FromTerminal>,
+    jobs: JobLine,
     heartbeat: Duration,
     /// Since when written bytes wait for the socket.
     flushing: Option<Instant>,
@@ -58,6 +61,7 @@ impl Link {
     pub fn new(
         socket: Connected,
         (channels, output): (Channels, Outlet<FromTerminal>),
+        jobs: JobLine,
         heartbeat: Duration,
     ) -> Self {
         let heard = Instant::now();
@@ -65,6 +69,7 @@ impl Link {
             socket,
             channels,
             output,
+            jobs,
             heartbeat,
             flushing: None,
             gathering: Gathering::default(),
@@ -125,6 +130,8 @@ impl Link {
                 Some((channel, item)) = self.output.recv(), if idle => {
                     self.write(channel, item).await?;
                 }
+                // One at a time, so that terminals have their turns between them.
+                word = self.jobs.next(), if idle => self.say_job(word)?,
                 Ok(()) = hello.changed(), if idle => self.say_hello(&mut hello)?,
                 _ = ping.tick() => {
                     // While a write is stuck a ping would only wait behind it.
@@ -145,9 +152,18 @@ impl Link {
     }
 
     fn say_hello(&mut self, hello: &mut watch::Receiver<Hello>) -> Result<(), Ended> {
-        let hello = Box::new(hello.borrow_and_update().clone());
+        let mut hello = Box::new(hello.borrow_and_update().clone());
+        // As the journal is at this very place among the words about jobs.
+        hello.jobs = self.jobs.held();
         let text = FromAgent::Hello(hello).to_text();
         let text = text.map_err(|_| Ended::Protocol("the hello can't be written"))?;
+        self.gathering.other();
+        self.start_send(Message::text(text))
+    }
+
+    fn say_job(&mut self, word: FromJob) -> Result<(), Ended> {
+        let text = FromAgent::Job(word).to_text();
+        let text = text.map_err(|_| Ended::Protocol("a word about a job can't be written"))?;
         self.gathering.other();
         self.start_send(Message::text(text))
     }
@@ -164,6 +180,7 @@ impl Link {
         match message {
             Message::Text(text) => match ToAgent::parse(&text) {
                 Ok(ToAgent::Welcome) => tracing::debug!("the server took the hello"),
+                Ok(ToAgent::Job(word)) => self.jobs.take(word),
                 Ok(ToAgent::Channel(channel, word)) => self.channels.word(channel, word)?,
                 // The parser's own text may quote a secret.
                 Err(_) => self.strike("a word that isn't known")?,

@@ -1,5 +1,6 @@
 //! A daemon as the test plays it, and an agent that connects to it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,6 +207,7 @@ impl Peer {
                     match FromAgent::parse(&text, limit::CHANNELS_PER_LINK).unwrap() {
                         FromAgent::Channel(ChannelId(id), word) => return (id, Said::Word(word)),
                         FromAgent::Hello(hello) => self.hello = *hello,
+                        FromAgent::Job(word) => panic!("a job that nobody ordered: {word:?}"),
                     }
                 }
                 Message::Binary(data) => {
@@ -325,7 +327,12 @@ pub(crate) fn config(url: ServerUrl, trust: ClientTrust, policy: Policy) -> Conf
             api_id: "gp_0123456789abcdef".parse().unwrap(),
             api_key: Secret::new("key-of-the-test".to_owned()),
         },
-        local: Local { policy, log: Level::Info, ssh_dir: "/nonexistent".into() },
+        local: Local {
+            policy,
+            tools: BTreeMap::new(),
+            log: Level::Info,
+            ssh_dir: "/nonexistent".into(),
+        },
     }
 }
 

@@ -1,0 +1,40 @@
+//! What this agent can be told to do: one file for each command, and the one place where a name
+//! leads to it. Whether the host allows it is asked there, for every single job.
+
+mod report_now;
+mod run_tool;
+
+use std::sync::Arc;
+
+use gangplank_proto::job::{Command, Done, Outcome, Run};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Local;
+use crate::job::{Reporter, Spool};
+
+/// What a command has beside its parameters.
+#[derive(Debug)]
+pub struct Context {
+    /// What the host's own file says, at the command's start.
+    pub local: Arc<Local>,
+    /// Takes what it prints.
+    pub output: Arc<Spool>,
+    /// Takes how far it is.
+    pub progress: Reporter,
+    /// Cancelled when it is to end early; it then answers [`Outcome::Cancelled`].
+    pub cancel: CancellationToken,
+}
+
+/// Runs a command to its end.
+pub async fn run(run: &Run, context: &Context) -> Done {
+    match run.command.as_str().parse() {
+        Ok(Command::ReportNow) => report_now::run(context).await,
+        Ok(Command::RunTool) => run_tool::run(&run.params, context).await,
+        _ => failed(&format!("this agent does not offer {}", run.command.as_str())),
+    }
+}
+
+/// An end that is no success.
+fn failed(why: &str) -> Done {
+    Done::new(Outcome::Failed, Some(why))
+}

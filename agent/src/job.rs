@@ -1,0 +1,122 @@
+//! Jobs: commands of the daemon, each written down before it is confirmed, started and finished, so
+//! that it takes effect once whatever dies in between.
+//!
+//! ```text
+//!   link or request ──> asked ──> worker ──> journal (fsync) ──> command
+//!                    <── words ──┘   ▲                             │
+//!                                    └── outcome, output, progress ┘
+//! ```
+//!
+//! The worker is one task that lives as long as the agent. It never waits for a link: it knows of
+//! each job what the daemon was told on this link, and says what is missing as the link takes it.
+//! On another link all of it is said again.
+
+mod journal;
+mod spool;
+mod tell;
+mod worker;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gangplank_proto::fact::HeldJob;
+use gangplank_proto::job::{FromJob, ToJob};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Local;
+
+pub use journal::{Journal, Record};
+pub use spool::Spool;
+pub use worker::Reporter;
+
+use worker::{Input, Worker};
+
+/// Words of a daemon that wait for the worker.
+const ASKED: usize = 256;
+
+/// Words that wait for a link.
+const WORDS: usize = 4;
+
+/// The handle of the worker.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    asked: mpsc::Sender<Input>,
+    held: Held,
+}
+
+/// What the journal holds, as it is at any moment.
+#[derive(Debug, Clone, Default)]
+pub struct Held(Arc<Mutex<Vec<HeldJob>>>);
+
+impl Held {
+    /// The jobs.
+    #[must_use]
+    pub fn list(&self) -> Vec<HeldJob> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, jobs: Vec<HeldJob>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = jobs;
+    }
+}
+
+/// What a link carries about jobs.
+#[derive(Debug)]
+pub struct JobLine {
+    jobs: Jobs,
+    words: mpsc::Receiver<FromJob>,
+}
+
+impl JobLine {
+    /// The next word to the daemon; pends for ever once there is none. Cancel safe.
+    pub async fn next(&mut self) -> FromJob {
+        match self.words.recv().await {
+            Some(word) => word,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a word of the daemon, without waiting. What finds no room is said again.
+    pub fn take(&self, word: ToJob) {
+        if self.jobs.asked.try_send(Input::Asked(word)).is_err() {
+            tracing::warn!("the server says more about jobs than can be taken");
+        }
+    }
+
+    /// What the journal holds now.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldJob> {
+        self.jobs.held.list()
+    }
+}
+
+impl Jobs {
+    /// Starts the worker on what its journal holds; what it runs is tracked.
+    #[must_use]
+    pub fn start(
+        journal: Journal,
+        local: watch::Receiver<Arc<Local>>,
+        tracker: &TaskTracker,
+    ) -> Self {
+        let (asked, inputs) = mpsc::channel(ASKED);
+        let held = Held::default();
+        tracker.spawn(Worker::new(journal, local, held.clone(), tracker.clone()).run(inputs));
+        Self { asked, held }
+    }
+
+    /// A line to the daemon, in place of the one before.
+    pub async fn line(&self) -> JobLine {
+        let (sender, words) = mpsc::channel(WORDS);
+        // Without a worker nothing is said and nothing taken.
+        let _ = self.asked.send(Input::Line(sender)).await;
+        JobLine { jobs: self.clone(), words }
+    }
+
+    /// Stops what runs and waits until it was written down and, as far as the line takes it, told.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.asked.send(Input::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+}
