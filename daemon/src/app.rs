@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::guard::Guard;
 use crate::identity::{Door, OwnNames};
+use crate::job::Jobs;
 use crate::keeper::DirectKeeper;
 use crate::registry::Registry;
 use crate::session::Sessions;
@@ -47,6 +48,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// Topics.
     pub events: Events,
+    /// Commands to hosts.
+    pub jobs: Jobs,
     /// The terminals that the daemon dials itself.
     pub keeper: DirectKeeper,
     /// Every task of a socket.
@@ -104,6 +107,7 @@ impl App {
             guard: Guard::default(),
             registry: Arc::default(),
             sessions: Arc::default(),
+            jobs: Jobs::default(),
             stop: watch::Sender::new(None),
             store,
             clock,

@@ -52,6 +52,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// What terminals may dial.
     pub ssh: Ssh,
+    /// Commands to hosts.
+    pub jobs: Jobs,
     /// Socket of the process that keeps direct terminals; without one the daemon keeps them itself.
     pub keeper_socket: Option<PathBuf>,
     /// Limits.
@@ -127,6 +129,17 @@ pub struct Ssh {
     pub deny: Vec<IpNet>,
     /// Whether hosts whose keys can't be checked are allowed.
     pub allow_unverified: bool,
+}
+
+/// Commands to hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "every field is documented once, in the list of keys")]
+pub struct Jobs {
+    pub per_host: u32,
+    pub per_tenant: u32,
+    pub lease: Duration,
+    pub deadline: Duration,
+    pub kept: Duration,
 }
 
 /// Limits. Sizes in bytes.

@@ -20,17 +20,20 @@ use crate::store::{Store, StoreError};
 pub enum Topic {
     /// Hosts: added, changed, removed, presence, first report.
     Hosts,
+    /// Commands to hosts: every change of a job's or a batch's state.
+    Jobs,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 1] = [Self::Hosts];
+    pub const ALL: [Self; 2] = [Self::Hosts, Self::Jobs];
 
     /// Its name on the wire and in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hosts => "hosts",
+            Self::Jobs => "jobs",
         }
     }
 
@@ -39,6 +42,7 @@ impl Topic {
     pub fn permission(self) -> Permission {
         match self {
             Self::Hosts => Permission::HostsRead,
+            Self::Jobs => Permission::JobsRead,
         }
     }
 
@@ -78,12 +82,17 @@ impl Events {
         let data = serde_json::to_value(data)
             .map_err(|_| StoreError::Invalid("an event that is not JSON"))?;
         let event = self.store.append_event(tenant, topic.as_str(), data, self.clock.now()).await?;
+        self.tell(tenant, topic, event.seq);
+        Ok(event)
+    }
+
+    /// Tells subscribers of an event that was committed together with what it tells of.
+    pub fn tell(&self, tenant: TenantId, topic: Topic, seq: u64) {
         self.watch(tenant, topic).send_if_modified(|latest| {
-            let newer = event.seq > *latest;
-            *latest = event.seq.max(*latest);
+            let newer = seq > *latest;
+            *latest = seq.max(*latest);
             newer
         });
-        Ok(event)
     }
 
     /// Tells when there is more; the value is the latest number heard of.

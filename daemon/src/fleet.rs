@@ -15,6 +15,7 @@ use crate::audit::{Actor, By};
 use crate::auth::{Change, News};
 use crate::clock::Timestamp;
 use crate::event::Topic;
+use crate::job;
 use crate::link::AgentLink;
 use crate::session::life;
 use crate::socket::End;
@@ -294,6 +295,7 @@ async fn changed(app: &App, change: Change) {
             if let Err(error) = life::end_host(app, tenant, host).await {
                 tracing::error!(%error, %host, "terminals of a removed host could not be ended");
             }
+            job::end_host(app, tenant, host).await;
             app.registry.close_host(host, revoked());
             let event = HostEvent::Removed { host_id: host };
             if let Err(error) = app.events.publish(tenant, Topic::Hosts, &event).await {

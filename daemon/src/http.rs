@@ -2,6 +2,8 @@
 
 mod agent;
 mod audit;
+mod batches;
+mod commands;
 mod console;
 mod devices;
 pub mod error;
@@ -11,6 +13,7 @@ mod head;
 mod host_keys;
 mod hosts;
 mod install;
+mod jobs;
 mod login;
 mod openapi;
 mod public;

@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod guard;
 pub mod http;
 pub mod identity;
+pub mod job;
 pub mod keeper;
 pub mod link;
 pub mod listener;

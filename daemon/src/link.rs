@@ -6,6 +6,7 @@
 //! a bounded time.
 
 pub mod channels;
+pub mod jobs;
 pub mod native;
 pub mod patchmon;
 
@@ -19,6 +20,7 @@ use gangplank_proto::close::CloseCode;
 use gangplank_proto::error::{ErrorCode, OpenError};
 use gangplank_proto::fact::Hello;
 use gangplank_proto::id::{ApiId, ChannelId, ConnectionId, HostId, SessionId, TenantId};
+use gangplank_proto::job::{FromJob, ToJob};
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromTerminal, ToTerminal};
 use gangplank_proto::secret::Secret;
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use channels::{ChannelError, Channels, Undelivered};
+use jobs::{JobLane, JobWords};
 
 use crate::clock::Timestamp;
 use crate::socket::{self, End, Heartbeat, Received, Socket};
@@ -89,6 +92,7 @@ pub struct AgentLink {
     pub peer: AgentPeer,
     heartbeat: Heartbeat,
     channels: Channels,
+    jobs: JobLane,
     legacy_keys: Mutex<HashMap<ChannelId, LegacyKey>>,
     hello: watch::Sender<Option<Arc<Hello>>>,
     ended: AtomicBool,
@@ -105,26 +109,33 @@ impl fmt::Debug for AgentLink {
 #[derive(Debug)]
 pub struct LinkEnd {
     outlet: Outlet<ToTerminal>,
+    jobs: Outlet<ToJob>,
     close: watch::Receiver<Option<End>>,
 }
 
 impl AgentLink {
-    /// A link that is not run yet.
+    /// A link that is not run yet, and what its agent will say about jobs.
     #[must_use]
-    pub fn new(id: ConnectionId, peer: AgentPeer, heartbeat: Heartbeat) -> (Arc<Self>, LinkEnd) {
+    pub fn new(
+        id: ConnectionId,
+        peer: AgentPeer,
+        heartbeat: Heartbeat,
+    ) -> (Arc<Self>, LinkEnd, JobWords) {
         let (channels, outlet) = Channels::new(limit::CHANNELS_PER_LINK);
+        let (jobs, to_agent, words) = JobLane::new();
         let (close, closing) = watch::channel(None);
         let link = Self {
             id,
             peer,
             heartbeat,
             channels,
+            jobs,
             legacy_keys: Mutex::default(),
             hello: watch::Sender::new(None),
             ended: AtomicBool::new(false),
             close,
         };
-        (Arc::new(link), LinkEnd { outlet, close: closing })
+        (Arc::new(link), LinkEnd { outlet, jobs: to_agent, close: closing }, words)
     }
 
     /// Opens a channel to a terminal by its first word, which says the output window too, `window`
@@ -158,6 +169,14 @@ impl AgentLink {
     /// Ends a terminal that the agent keeps and nobody shows.
     pub fn end_session(&self, session_id: SessionId) {
         self.channels.end_session(session_id);
+    }
+
+    /// Says a word about a job, if the agent knows such words and takes them. One that is lost is
+    /// said again when nothing is heard of the job.
+    pub fn say_job(&self, word: ToJob) {
+        if self.peer.vocabulary == Vocabulary::Native && !self.jobs.say(word) {
+            tracing::info!(host = %self.peer.host, "an agent is too slow for what it is told to do");
+        }
     }
 
     /// Ends the link because the agent said what no agent says.
@@ -225,7 +244,7 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     socket: Socket<S>,
 ) -> End {
     let Socket { mut reader, mut writer, heartbeat } = socket;
-    let LinkEnd { outlet, mut close } = end;
+    let LinkEnd { outlet, mut jobs, mut close } = end;
     let codec = match link.peer.vocabulary {
         Vocabulary::Native => None,
         Vocabulary::PatchMon => Some(Mutex::new(patchmon::Codec::default())),
@@ -242,7 +261,7 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         biased;
         end = closed => end,
         end = read(link, &mut reader, codec) => end,
-        end = write(link, &mut writer, &mut outlet, codec, &heartbeat) => end,
+        end = write(link, &mut writer, (&mut outlet, &mut jobs), codec, &heartbeat) => end,
     };
     link.ended.store(true, Ordering::Release);
     // Channels end now, before the goodbye, which may take its time.
@@ -269,6 +288,8 @@ type PatchMonCodec<'a> = Option<&'a Mutex<patchmon::Codec>>;
 enum Heard {
     Nothing,
     Hello(Box<Hello>),
+    /// A word about a job, and its length.
+    Job(FromJob, usize),
     Item(ChannelId, Item<FromTerminal>),
 }
 
@@ -308,8 +329,18 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
                 if last_hello.is_some_and(|last| last.elapsed() < HELLO_PAUSE) {
                     bad += 1;
                 }
+                let fresh = last_hello.is_none();
                 last_hello = Some(Instant::now());
+                // In its place among the words: what was said before it is taken before it.
+                if !link.jobs.held(said.jobs.clone(), fresh) {
+                    link.broken(jobs::TOO_MUCH);
+                }
                 link.hello.send_replace(Some(Arc::new(*said)));
+            }
+            Ok(Heard::Job(word, len)) => {
+                if !link.jobs.heard(word, len) {
+                    link.broken(jobs::TOO_MUCH);
+                }
             }
             Ok(Heard::Item(channel, item)) => {
                 if codec.is_some() {
@@ -340,7 +371,7 @@ async fn wait_for_room(link: &AgentLink, channel: ChannelId, item: &Item<FromTer
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     link: &AgentLink,
     writer: &mut socket::Writer<S>,
-    outlet: &mut Outlet<ToTerminal>,
+    (outlet, jobs): (&mut Outlet<ToTerminal>, &mut Outlet<ToJob>),
     codec: PatchMonCodec<'_>,
     heartbeat: &Heartbeat,
 ) -> End {
@@ -357,6 +388,17 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let mut next = tokio::select! {
             item = outlet.recv() => item,
+            // One at a time, so that terminals have their turns between them.
+            Some((_, Item::Word(word))) = jobs.recv() => {
+                let sent = match native::say_job(word) {
+                    Ok(message) => writer.feed(message).await,
+                    Err(end) => Err(end),
+                };
+                if let Err(end) = sent {
+                    return end;
+                }
+                outlet.try_recv()
+            }
             () = beat.due() => {
                 let sent = match beat.ping() {
                     Ok(ping) => writer.feed(ping).await,

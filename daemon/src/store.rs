@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod host;
 mod host_key;
+mod job;
 mod login;
 mod page;
 mod provisioning;
@@ -37,6 +38,11 @@ pub use error::StoreError;
 pub use event::Missed;
 pub use host::{Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
+pub use job::{
+    Announced, Batch, BatchState, Concurrency, Created, CreatedBatch, Due, Gap, Heard, Job,
+    JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Selector,
+    StoredReport, Taken,
+};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
 pub use page::{Page, PageRequest};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
@@ -134,6 +140,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
     (2, "detached", include_str!("../migrations/0002_detached.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
+    (4, "jobs", include_str!("../migrations/0004_jobs.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

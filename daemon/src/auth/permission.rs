@@ -31,6 +31,8 @@ pub enum Permission {
     CasesRead,
     /// See jobs.
     JobsRead,
+    /// Give hosts commands, as far as their own policies allow.
+    JobsRun,
     /// Publish into channels.
     ChannelsPublish,
     /// Read the audit.
@@ -41,7 +43,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every right.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Admin,
         Self::CanManageHosts,
         Self::HostsRead,
@@ -52,6 +54,7 @@ impl Permission {
         Self::ApprovalsManage,
         Self::CasesRead,
         Self::JobsRead,
+        Self::JobsRun,
         Self::ChannelsPublish,
         Self::AuditRead,
         Self::UsersManage,
@@ -71,6 +74,7 @@ impl Permission {
             Self::ApprovalsManage => "approvals:manage",
             Self::CasesRead => "cases:read",
             Self::JobsRead => "jobs:read",
+            Self::JobsRun => "jobs:run",
             Self::ChannelsPublish => "channels:publish",
             Self::AuditRead => "audit:read",
             Self::UsersManage => "users:manage",
@@ -117,10 +121,17 @@ impl From<Permission> for String {
 pub struct Permissions(BTreeSet<Permission>);
 
 impl Permissions {
-    /// Whether they include this one, or are all.
+    /// Whether they include this one, or another that implies it.
     #[must_use]
     pub fn allow(&self, wanted: Permission) -> bool {
-        self.0.contains(&wanted) || self.0.contains(&Permission::Admin)
+        let has = |permission| self.0.contains(&permission);
+        // Who opens terminals on a host can do there what a command does, and more.
+        let implied = match wanted {
+            Permission::JobsRun => has(Permission::CanManageHosts),
+            Permission::JobsRead => has(Permission::CanManageHosts) || has(Permission::JobsRun),
+            _ => false,
+        };
+        has(wanted) || implied || has(Permission::Admin)
     }
 }
 
@@ -139,6 +150,7 @@ pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
             Permission::CanManageHosts,
             Permission::HostsRead,
             Permission::JobsRead,
+            Permission::JobsRun,
             Permission::WsAlerts,
             Permission::WsSecurity,
             Permission::WsVpn,
@@ -161,6 +173,10 @@ mod tests {
             assert!(admin.allow(permission));
             assert_eq!(viewer.allow(permission), permission == Permission::HostsRead);
         }
+        let operator = Permissions::from_iter([Permission::CanManageHosts]);
+        assert!(operator.allow(Permission::JobsRun) && operator.allow(Permission::JobsRead));
+        let runner = Permissions::from_iter([Permission::JobsRun]);
+        assert!(runner.allow(Permission::JobsRead) && !runner.allow(Permission::CanManageHosts));
         assert_eq!("root".parse::<Permission>(), Err(UnknownPermission));
     }
 }

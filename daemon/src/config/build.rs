@@ -16,7 +16,7 @@ use super::show::Line;
 use super::source::{Origin, collect};
 use super::value::{Raw, Value, parse};
 use super::{
-    AuthConfig, BehindProxy, Config, ConfigError, Internal, Limits, Listen, Log, LogFormat,
+    AuthConfig, BehindProxy, Config, ConfigError, Internal, Jobs, Limits, Listen, Log, LogFormat,
     Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
 };
 
@@ -69,6 +69,13 @@ pub(super) fn build(
             allow: values.parsed("ssh.allow", "write networks, such as [\"10.0.0.0/8\"]"),
             deny: values.parsed("ssh.deny", "write networks, such as [\"10.0.0.0/8\"]"),
             allow_unverified: values.switch("ssh.allow_unverified"),
+        },
+        jobs: Jobs {
+            per_host: values.small("jobs.per_host"),
+            per_tenant: values.small("jobs.per_tenant"),
+            lease: values.time("jobs.lease"),
+            deadline: values.time("jobs.deadline"),
+            kept: values.time("jobs.kept"),
         },
         keeper_socket: values.keeper_socket(),
         limits,
@@ -223,6 +230,11 @@ impl Values {
             Some((Value::Number(number), _)) => *number,
             _ => 0,
         }
+    }
+
+    /// A number whose bounds fit into the smaller type.
+    fn small(&self, key: &str) -> u32 {
+        u32::try_from(self.number(key)).unwrap_or(u32::MAX)
     }
 
     fn time(&self, key: &str) -> Duration {

@@ -40,6 +40,7 @@ pub struct Key {
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -140,6 +141,36 @@ pub const KEYS: &[Key] = &[
         Form::Switch,
         "true",
         "Allow terminals through PatchMon agents, whose host keys can't be checked.",
+    ),
+    key(
+        "jobs.per_host",
+        Form::Number(1, 64),
+        "1",
+        "Commands that a host feels (tools, scans, updates) which run on it at once; the others wait their turn.",
+    ),
+    key(
+        "jobs.per_tenant",
+        Form::Number(1, 1_000_000),
+        "4096",
+        "Commands of one tenant that are sent and not over.",
+    ),
+    key(
+        "jobs.lease",
+        Form::Time(SECOND, HOUR),
+        "30s",
+        "A command is sent again when its agent has not confirmed it for so long.",
+    ),
+    key(
+        "jobs.deadline",
+        Form::Time(SECOND, YEAR),
+        "7d",
+        "A command that was not started for so long expires, where its order says nothing else.",
+    ),
+    key(
+        "jobs.kept",
+        Form::Time(HOUR, YEAR),
+        "30d",
+        "How long a command that is over can be seen, with what it printed.",
     ),
     key(
         "keeper.socket",

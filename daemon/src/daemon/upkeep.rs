@@ -33,6 +33,10 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = app.store.remove_expired(app.clock.now()).await {
                     tracing::error!(%error, "expired rows could not be removed");
                 }
+                let kept = app.config().jobs.kept;
+                if let Err(error) = app.store.remove_old_jobs(app.clock.now().minus(kept)).await {
+                    tracing::error!(%error, "old jobs could not be removed");
+                }
                 write_refusals(&app).await;
             }
         }

@@ -7,15 +7,16 @@ use gangplank_proto::close::CloseCode;
 use gangplank_proto::link::SUBPROTOCOL;
 
 use super::error::Refusal;
-use super::gate::{Call, Caller};
+use super::gate::Call;
 use super::upgrade::{self, Stream};
 use crate::app::App;
 use crate::fleet;
 use crate::link::{self, AgentLink, AgentPeer, Vocabulary};
 use crate::socket::{End, Socket};
+use crate::store::Heard;
 
 pub(super) async fn link(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
-    let Caller::Agent(agent) = call.caller.clone() else { return Err(Refusal::unauthenticated()) };
+    let agent = call.agent()?.clone();
     let native = upgrade::offers(&call.headers, SUBPROTOCOL);
     let peer = AgentPeer {
         tenant: agent.tenant,
@@ -34,7 +35,7 @@ pub(super) async fn link(app: Arc<App>, mut call: Call) -> Result<Response, Refu
 
 async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
     let id = app.registry.connection_id();
-    let (link, end) = AgentLink::new(id, peer, socket.heartbeat.clone());
+    let (link, end, mut words) = AgentLink::new(id, peer, socket.heartbeat.clone());
     let place = app.registry.enter(Arc::clone(&link));
     // A credential that was revoked between the gate and the registry is seen now.
     let host = app.store.host(link.peer.tenant, link.peer.host).await;
@@ -56,6 +57,13 @@ async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
         }
         std::future::pending::<()>().await;
     };
+    let jobs = async {
+        while let Some(what) = words.next().await {
+            let (tenant, host) = (link.peer.tenant, link.peer.host);
+            app.jobs.heard(link.id, Heard { tenant, host, what }).await;
+        }
+        std::future::pending::<()>().await;
+    };
     let goodbye = async {
         let end = stopping.wait().await;
         link.close(end);
@@ -65,7 +73,9 @@ async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
         end = link::run(&link, end, socket) => end,
         () = reports => End::Gone,
         () = goodbye => End::Gone,
+        () = jobs => End::Gone,
     };
+    app.jobs.left(link.peer.host, link.id);
     let reason = match &end {
         End::Gone => "the connection was lost".to_owned(),
         End::Close(CloseCode::GoingAway, _) => "the daemon stopped".to_owned(),

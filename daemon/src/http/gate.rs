@@ -75,6 +75,17 @@ impl Call {
         }
     }
 
+    /// The agent that is calling.
+    ///
+    /// # Errors
+    /// 401 for anybody else; the gate sees to it that this doesn't happen on an agent's route.
+    pub fn agent(&self) -> Result<&AgentIdentity, Refusal> {
+        match &self.caller {
+            Caller::Agent(agent) => Ok(agent),
+            _ => Err(Refusal::unauthenticated()),
+        }
+    }
+
     /// The host that the path names.
     ///
     /// # Errors
@@ -329,6 +340,13 @@ async fn identify(app: &App, route: &Route, call: &Call) -> Result<Identified, R
                 // Missing headers cost what wrong ones cost.
                 let source = Some(call.peer.addr);
                 let agent = app.auth.agent(id.unwrap_or(""), key.unwrap_or(""), source).await;
+                return Ok((Caller::Agent(agent.map_err(auth_refusal)?), None));
+            }
+            Credential::DeviceKey => {
+                let header = call.headers.get("x-device-key").and_then(|v| v.to_str().ok());
+                // Ids may have dots, keys have none. What is missing costs what is wrong costs.
+                let (id, key) = header.and_then(|both| both.rsplit_once('.')).unwrap_or(("", ""));
+                let agent = app.auth.agent(id, key, Some(call.peer.addr)).await;
                 return Ok((Caller::Agent(agent.map_err(auth_refusal)?), None));
             }
             Credential::ProvisioningKey => {

@@ -32,6 +32,8 @@ pub(super) async fn document(_app: Arc<App>, _call: Call) -> Result<Response, Re
                 "queryToken": { "type": "apiKey", "in": "query", "name": "token" },
                 "agentKey": { "type": "apiKey", "in": "header", "name": "X-API-KEY",
                     "description": "Together with X-API-ID." },
+                "deviceKey": { "type": "apiKey", "in": "header", "name": "X-Device-Key",
+                    "description": "API id and API key of the host's agent, with a dot between." },
                 "provisioningKey":
                     { "type": "apiKey", "in": "header", "name": "X-Provisioning-Key" },
             } },
@@ -72,6 +74,7 @@ fn scheme(credential: Credential) -> &'static str {
         Credential::Bearer => "bearer",
         Credential::Cookie => "cookie",
         Credential::AgentKey => "agentKey",
+        Credential::DeviceKey => "deviceKey",
         Credential::ProvisioningKey => "provisioningKey",
     }
 }

@@ -62,6 +62,8 @@ pub enum Credential {
     Cookie,
     /// `X-API-ID` and `X-API-KEY`.
     AgentKey,
+    /// `X-Device-Key`: an agent's API id and key, with a dot between.
+    DeviceKey,
     /// `X-Provisioning-Key`.
     ProvisioningKey,
 }

@@ -6,8 +6,8 @@ use http::Method;
 
 use super::route::{Credential, Handler, Kind, OriginRule, PERSON, Route};
 use super::{
-    agent, audit, console, devices, events, host_keys, hosts, install, login, openapi, public,
-    sessions, settings, terminal, tickets, users,
+    agent, audit, batches, commands, console, devices, events, host_keys, hosts, install, jobs,
+    login, openapi, public, sessions, settings, terminal, tickets, users,
 };
 use crate::auth::Permission;
 
@@ -36,6 +36,104 @@ fn open(path: &'static str, summary: &'static str, handler: Handler) -> Route {
         summary,
         handler,
     }
+}
+
+fn device(method: Method, path: &'static str, summary: &'static str, handler: Handler) -> Route {
+    Route {
+        method,
+        kind: Kind::Agent,
+        origin: OriginRule::Absent,
+        credentials: &[Credential::DeviceKey],
+        ..open(path, summary, handler)
+    }
+}
+
+/// Commands to hosts.
+fn jobs() -> Vec<Route> {
+    use Method as M;
+    let read = Some(Permission::JobsRead);
+    let run = Some(Permission::JobsRun);
+    vec![
+        person(
+            M::POST,
+            "/api/v1/hosts/{host_id}/commands",
+            run,
+            "Give a host a command",
+            handler!(jobs::create),
+        ),
+        person(
+            M::GET,
+            "/api/v1/hosts/{host_id}/report",
+            Some(Permission::HostsRead),
+            "A host's latest full report",
+            handler!(jobs::report),
+        ),
+        person(
+            M::POST,
+            "/api/v1/commands",
+            run,
+            "Give many hosts a command",
+            handler!(batches::create),
+        ),
+        person(M::GET, "/api/v1/batches", read, "List batches", handler!(batches::list)),
+        person(M::GET, "/api/v1/batches/{batch_id}", read, "One batch", handler!(batches::get)),
+        person(
+            M::POST,
+            "/api/v1/batches/{batch_id}/pause",
+            run,
+            "Hand out no more of a batch",
+            handler!(batches::pause),
+        ),
+        person(
+            M::POST,
+            "/api/v1/batches/{batch_id}/resume",
+            run,
+            "Hand out a paused batch again",
+            handler!(batches::resume),
+        ),
+        person(
+            M::POST,
+            "/api/v1/batches/{batch_id}/halt",
+            run,
+            "Call off what is left of a batch",
+            handler!(batches::halt),
+        ),
+        person(M::GET, "/api/v1/jobs", read, "List jobs", handler!(jobs::list)),
+        person(M::GET, "/api/v1/jobs/{job_id}", read, "One job", handler!(jobs::get)),
+        person(
+            M::GET,
+            "/api/v1/jobs/{job_id}/output",
+            read,
+            "What a job printed, from an offset on",
+            handler!(jobs::output),
+        ),
+        person(
+            M::POST,
+            "/api/v1/jobs/{job_id}/cancel",
+            run,
+            "Call a job off",
+            handler!(jobs::cancel),
+        ),
+        person(
+            M::POST,
+            "/api/v1/jobs/{job_id}/retry",
+            run,
+            "Do a job that is over again, as a new one",
+            handler!(jobs::retry),
+        ),
+        device(
+            M::GET,
+            "/api/v1/commands",
+            "Commands for this host; waits for some",
+            handler!(commands::poll),
+        ),
+        device(
+            M::POST,
+            "/api/v1/commands/{job_id}/result",
+            "What came of a command",
+            handler!(commands::result),
+        ),
+    ]
 }
 
 fn person(
@@ -210,6 +308,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             )
         },
     ];
+    routes.extend(jobs());
     routes.push(Route {
         kind: Kind::AgentSocket,
         origin: OriginRule::Absent,

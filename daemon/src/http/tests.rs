@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use gangplank_proto::id::{HostId, TenantId};
+use gangplank_proto::job::Command;
 use gangplank_proto::secret::Secret;
 use gangplank_terminal::keeper::{Keeper, KeeperConfig};
 use http::{Method, Request, StatusCode, header};
@@ -22,9 +23,10 @@ use crate::auth::{Auth, Permission, ServerSecret};
 use crate::clock::Clock;
 use crate::config::{Config, RunMode, Sources};
 use crate::identity::Door;
+use crate::job;
 use crate::keeper::DirectKeeper;
 use crate::listener::{ListenerKind, Peer};
-use crate::store::{DataDir, NewHost, Store};
+use crate::store::{DataDir, NewBatch, NewHost, NewJob, Selector, Store};
 
 const ORIGIN: &str = "https://localhost:8443";
 const PASSWORD: &str = "a long enough password";
@@ -39,6 +41,8 @@ struct World {
     other_admin: Person,
     powerless: Person,
     agent: (String, String),
+    /// The other host's device key.
+    other_agent: String,
     _directory: tempfile::TempDir,
 }
 
@@ -89,12 +93,13 @@ async fn world() -> World {
     });
     let named = |name: &str| NewHost { friendly_name: name.to_owned(), ..NewHost::default() };
     let (host, credential) = app.auth.create_host(first.id, &by, named("one")).await.unwrap();
-    let (other_host, _) = app.auth.create_host(second.id, &by, named("two")).await.unwrap();
+    let (other_host, other) = app.auth.create_host(second.id, &by, named("two")).await.unwrap();
     World {
         admin: person(&app, first.id, "alice", &["admin"]).await,
         other_admin: person(&app, second.id, "bob", &["admin"]).await,
         powerless: person(&app, first.id, "carol", &[]).await,
         agent: (credential.api_id.to_string(), credential.api_key.expose().to_owned()),
+        other_agent: format!("{}.{}", other.api_id, other.api_key.expose()),
         router: super::router(&app),
         host,
         other_host,
@@ -111,10 +116,13 @@ struct With<'a> {
     query: Option<&'a str>,
     agent: Option<(&'a str, &'a str)>,
     provisioning: Option<&'a str>,
+    device: Option<&'a str>,
     /// The `Origin`, when it isn't the one that the route wants.
     origin: Option<&'a str>,
     authority: Option<&'a str>,
     host_id: Option<String>,
+    /// Of a job or a batch.
+    object_id: Option<String>,
 }
 
 impl World {
@@ -127,6 +135,8 @@ impl World {
             .replace("{*path}", "login")
             .replace("{key_id}", &random)
             .replace("{session_id}", &random)
+            .replace("{job_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{batch_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{user_id}", &random);
         let query = match (route.path, with.query) {
             (_, Some(query)) => format!("?{query}&topics=hosts"),
@@ -162,6 +172,9 @@ impl World {
         }
         if let Some(key) = with.provisioning {
             request = request.header("x-provisioning-key", key);
+        }
+        if let Some(key) = with.device {
+            request = request.header("x-device-key", key);
         }
         let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(Peer {
@@ -231,6 +244,8 @@ async fn nobody_gets_in_without_a_credential_or_with_a_wrong_one() {
             With { agent: Some((id, &junk)), ..With::default() },
             With { agent: Some(("gp_0000000000000000", &junk)), ..With::default() },
             With { provisioning: Some(&junk), ..With::default() },
+            With { device: Some(&junk), ..With::default() },
+            With { device: Some(&format!("{id}.{junk}")), ..With::default() },
         ];
         for (n, with) in wrong.into_iter().enumerate() {
             // A body is read before a provisioning key is used up; an empty one is a device.
@@ -249,6 +264,11 @@ async fn a_credential_of_another_kind_opens_nothing() {
         let takes = |credential| route.credentials.contains(&credential);
         if !takes(Credential::AgentKey) {
             let with = With { agent: Some((id, key)), ..With::default() };
+            assert_eq!(world.ask(route, with).await.0, StatusCode::UNAUTHORIZED, "{route:?}");
+        }
+        if !takes(Credential::DeviceKey) {
+            let device = format!("{id}.{key}");
+            let with = With { device: Some(&device), ..With::default() };
             assert_eq!(world.ask(route, with).await.0, StatusCode::UNAUTHORIZED, "{route:?}");
         }
         if !takes(Credential::Cookie) {
@@ -365,6 +385,67 @@ async fn another_tenant_s_host_is_one_that_does_not_exist() {
         assert_eq!(body["items"].as_array().unwrap().len(), 1);
         assert_eq!(body["items"][0]["id"], host.to_string());
     }
+}
+
+#[tokio::test]
+async fn another_tenant_s_job_is_one_that_does_not_exist() {
+    let world = world().await;
+    let (first, by) = (world.app.first_tenant, By::daemon(world.app.clock.now()));
+    let new = NewJob {
+        command: Command::ReportNow,
+        params: serde_json::json!({}),
+        priority: 5,
+        retries: 0,
+        not_before: by.at,
+        deadline: by.at.plus(std::time::Duration::from_secs(60)),
+        idempotency_key: None,
+    };
+    let job = job::order(&world.app, first, &by, world.host, &new).await.unwrap().unwrap();
+    let spread = std::time::Duration::ZERO;
+    let new = NewBatch {
+        job: new,
+        selector: Selector::Hosts(vec![world.host]),
+        rings: true,
+        max_failures: 0,
+    };
+    let batch = job::order_many(&world.app, first, &by, &new, spread).await.unwrap().batch;
+    let ids = [("{job_id}", job.to_string()), ("{batch_id}", batch.to_string())];
+    for (name, id) in ids {
+        let routes = guarded().filter(|route| route.path.contains(name));
+        for route in routes.filter(|route| route.kind == Kind::Person) {
+            let with = With {
+                bearer: Some(&world.other_admin.bearer),
+                object_id: Some(id.clone()),
+                ..With::default()
+            };
+            let (status, body) = world.ask(route, with).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{route:?}");
+            assert_eq!(body, br#"{"code":"not_found","error":"not found"}"#, "{route:?}");
+        }
+        let own = With {
+            bearer: Some(&world.admin.bearer),
+            object_id: Some(id.clone()),
+            ..With::default()
+        };
+        let get = guarded().find(|r| r.path.ends_with(name) && r.method == Method::GET);
+        assert_eq!(world.ask(get.unwrap(), own).await.0, StatusCode::OK);
+    }
+    // An agent posts about its own host's jobs only.
+    let result = guarded().find(|r| r.path == "/api/v1/commands/{job_id}/result").unwrap();
+    let posts = |device: &str, job: String| {
+        let device = device.to_owned();
+        let world = &world;
+        async move {
+            let with = With { device: Some(&device), object_id: Some(job), ..With::default() };
+            world.ask(result, with).await
+        }
+    };
+    let own = format!("{}.{}", world.agent.0, world.agent.1);
+    let (status, unknown) = posts(&own, HostId::new().to_string()).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(posts(&world.other_agent, job.to_string()).await, (status, unknown));
+    // Its own is found, and the empty body is not a result.
+    assert_eq!(posts(&own, job.to_string()).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -222,7 +222,9 @@ pub(super) async fn connect(socket: &Path, most: usize) -> Result<(Reader, Write
     match first {
         Message::Word(text) => match FromAgent::parse(&text, most)? {
             FromAgent::Hello(hello) => Ok((reader, writer, *hello)),
-            FromAgent::Channel(..) => Err(Ended::Protocol("a word before the hello".to_owned())),
+            FromAgent::Channel(..) | FromAgent::Job(_) => {
+                Err(Ended::Protocol("a word before the hello".to_owned()))
+            }
         },
         Message::Data(..) => Err(Ended::Protocol("bytes before the hello".to_owned())),
     }
@@ -238,6 +240,7 @@ async fn read(link: &KeeperLink, reader: &mut Reader, most: usize) -> Ended {
             }
             Ok(Message::Word(text)) => match FromAgent::parse(&text, most) {
                 Ok(FromAgent::Channel(channel, word)) => (channel, Item::Word(word)),
+                Ok(FromAgent::Job(_)) => return Ended::Protocol("a job in a keeper".to_owned()),
                 Ok(FromAgent::Hello(_)) => return Ended::Protocol("a second hello".to_owned()),
                 Err(error) => return error.into(),
             },

@@ -172,8 +172,8 @@ async fn read(channels: &Mutex<Channels>, reader: &mut Reader) -> Ended {
             Ok(Message::Word(text)) => match ToAgent::parse(&text) {
                 Ok(ToAgent::Welcome) => Ok(()),
                 Ok(ToAgent::Channel(channel, word)) => lock(channels).word(channel, word),
-                // The parser's own text may quote a secret.
-                Err(_) => {
+                // A keeper does no jobs; and the parser's own text may quote a secret.
+                Ok(ToAgent::Job(_)) | Err(_) => {
                     strikes += 1;
                     tracing::warn!(strikes, "the daemon said a word that isn't known");
                     if strikes < STRIKES {

@@ -3,6 +3,7 @@
 use gangplank_proto::close::CloseCode;
 use gangplank_proto::frame;
 use gangplank_proto::id::ChannelId;
+use gangplank_proto::job::ToJob;
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromAgent, ToAgent, ToTerminal};
 use gangplank_terminal::queue::Item;
@@ -25,12 +26,19 @@ pub(super) fn hear(received: Received) -> Result<Heard, BadMessage> {
         }
         Received::Text(text) => match FromAgent::parse(&text, limit::CHANNELS_PER_LINK)? {
             FromAgent::Hello(hello) => Heard::Hello(hello),
+            FromAgent::Job(word) => Heard::Job(word, text.len()),
             FromAgent::Channel(..) if text.len() > limit::PIECE => {
                 return Err(BadMessage::TooLong(text.len()));
             }
             FromAgent::Channel(channel, word) => Heard::Item(channel, Item::Word(word)),
         },
     })
+}
+
+/// The message for a word about a job.
+pub(super) fn say_job(word: ToJob) -> Result<Message, End> {
+    let text = ToAgent::Job(word).to_text();
+    Ok(Message::text(text.map_err(|_| End::close(CloseCode::Internal, "internal error"))?))
 }
 
 /// The message for one item.

@@ -4,8 +4,8 @@
 use gangplank_proto::event::{Event, GapRange};
 use gangplank_proto::id::TenantId;
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
 use uuid::Uuid;
 
 use super::row::{json, number, time};
@@ -39,42 +39,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Event, StoreError> {
         let mut write = self.write().await?;
-        let row = sqlx::query(
-            "INSERT INTO topics (tenant_id, topic, last_seq) VALUES ($1, $2, 1) \
-             ON CONFLICT (tenant_id, topic) DO UPDATE SET last_seq = topics.last_seq + 1 \
-             RETURNING last_seq",
-        )
-        .bind(tenant.to_string())
-        .bind(topic)
-        .fetch_one(&mut *write)
-        .await?;
-        let seq: i64 = row.try_get("last_seq")?;
-        let event = Event {
-            topic: topic.to_owned(),
-            seq: number(&row, "last_seq")?,
-            id: Uuid::now_v7().to_string(),
-            at: now.to_string(),
-            data,
-        };
-        sqlx::query(
-            "INSERT INTO events (tenant_id, topic, seq, id, at, data) VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(tenant.to_string())
-        .bind(topic)
-        .bind(seq)
-        .bind(&event.id)
-        .bind(now.millis())
-        .bind(event.data.to_string())
-        .execute(&mut *write)
-        .await?;
-        if seq % 256 == 0 {
-            sqlx::query("DELETE FROM events WHERE tenant_id = $1 AND topic = $2 AND seq <= $3")
-                .bind(tenant.to_string())
-                .bind(topic)
-                .bind(seq - KEPT)
-                .execute(&mut *write)
-                .await?;
-        }
+        let event = append(&mut write, tenant, topic, data, now).await?;
         write.commit().await?;
         Ok(event)
     }
@@ -115,6 +80,53 @@ impl Store {
         let gap = lost.then(|| GapRange { from: wanted, to: first_kept.saturating_sub(1) });
         Ok(Missed { gap, events, last_seq })
     }
+}
+
+/// Adds an event within the transaction of what it tells of.
+pub(super) async fn append(
+    write: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    topic: &str,
+    data: Value,
+    now: Timestamp,
+) -> Result<Event, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO topics (tenant_id, topic, last_seq) VALUES ($1, $2, 1) \
+         ON CONFLICT (tenant_id, topic) DO UPDATE SET last_seq = topics.last_seq + 1 \
+         RETURNING last_seq",
+    )
+    .bind(tenant.to_string())
+    .bind(topic)
+    .fetch_one(&mut **write)
+    .await?;
+    let seq: i64 = row.try_get("last_seq")?;
+    let event = Event {
+        topic: topic.to_owned(),
+        seq: number(&row, "last_seq")?,
+        id: Uuid::now_v7().to_string(),
+        at: now.to_string(),
+        data,
+    };
+    sqlx::query(
+        "INSERT INTO events (tenant_id, topic, seq, id, at, data) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(tenant.to_string())
+    .bind(topic)
+    .bind(seq)
+    .bind(&event.id)
+    .bind(now.millis())
+    .bind(event.data.to_string())
+    .execute(&mut **write)
+    .await?;
+    if seq % 256 == 0 {
+        sqlx::query("DELETE FROM events WHERE tenant_id = $1 AND topic = $2 AND seq <= $3")
+            .bind(tenant.to_string())
+            .bind(topic)
+            .bind(seq - KEPT)
+            .execute(&mut **write)
+            .await?;
+    }
+    Ok(event)
 }
 
 fn event(row: &SqliteRow) -> Result<Event, StoreError> {

@@ -1,0 +1,94 @@
+//! One command to many hosts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use gangplank_proto::id::HostId;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::Refusal;
+use super::gate::Call;
+use super::jobs::Order;
+use crate::app::App;
+use crate::config::parse_duration;
+use crate::job;
+use crate::store::{BatchState, NewBatch, Selector};
+
+/// Percent of failures beyond which no further ring opens, where an order says nothing else.
+const MAX_FAILURES: u8 = 20;
+
+#[derive(Deserialize)]
+struct New {
+    #[serde(flatten)]
+    order: Order,
+    #[serde(default)]
+    hosts: Option<Vec<HostId>>,
+    #[serde(default)]
+    labels: Option<Vec<String>>,
+    #[serde(default = "yes")]
+    rings: bool,
+    #[serde(default)]
+    max_failures: Option<u8>,
+    #[serde(default)]
+    spread: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let New { order, hosts, labels, rings, max_failures, spread } = call.json().await?;
+    let selector = match (hosts, labels) {
+        (Some(hosts), None) => Selector::Hosts(hosts),
+        (None, Some(labels)) if !labels.is_empty() => Selector::Labels(labels),
+        _ => return Err(Refusal::bad_request("name hosts or labels, and not both")),
+    };
+    let max_failures = max_failures.unwrap_or(MAX_FAILURES);
+    if max_failures > 100 {
+        return Err(Refusal::bad_request("max_failures takes percent, 0 to 100"));
+    }
+    let wrong = || Refusal::bad_request("spread takes a duration such as 10m");
+    let spread =
+        spread.map_or(Ok(Duration::ZERO), |text| parse_duration(&text).ok_or_else(wrong))?;
+    let new = NewBatch { job: order.parse(&app)?, selector, rings, max_failures };
+    if new.job.not_before.plus(spread) >= new.job.deadline {
+        return Err(Refusal::bad_request("the starts are spread beyond the deadline"));
+    }
+    let (tenant, by) = (call.person()?.tenant, call.by(&app)?);
+    let made = job::order_many(&app, tenant, &by, &new, spread).await?;
+    super::json(StatusCode::ACCEPTED, &json!({ "batch_id": made.batch, "jobs": made.jobs }))
+}
+
+pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let batches = app.store.batches(call.person()?.tenant, &call.page()?).await?;
+    super::json(StatusCode::OK, &batches)
+}
+
+pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let batch = app.store.batch(call.person()?.tenant, call.param("batch_id")?).await?;
+    super::json(StatusCode::OK, &batch.ok_or_else(Refusal::not_found)?)
+}
+
+pub(super) async fn pause(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    steer(&app, call, BatchState::Paused).await
+}
+
+pub(super) async fn resume(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    steer(&app, call, BatchState::Running).await
+}
+
+pub(super) async fn halt(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    steer(&app, call, BatchState::Halted).await
+}
+
+async fn steer(app: &Arc<App>, call: Call, to: BatchState) -> Result<Response, Refusal> {
+    let (tenant, by) = (call.person()?.tenant, call.by(app)?);
+    if !job::steer(app, tenant, &by, call.param("batch_id")?, to).await? {
+        return Err(Refusal::not_found());
+    }
+    get(Arc::clone(app), call).await
+}

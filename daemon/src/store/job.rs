@@ -1,0 +1,337 @@
+//! Commands to hosts. Each change of a job is one transaction with its event and, where a person
+//! made it, its audit row; subscribers are told once it is committed.
+
+use std::collections::HashMap;
+
+use gangplank_proto::fact::FactText;
+use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
+use gangplank_proto::job::{Command, JobEvent, JobState, Progress};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::row::{json, number, parsed, parsed_option, time, time_option, to_json};
+use super::{Page, PageRequest, Store, StoreError};
+use crate::clock::Timestamp;
+use crate::event::Topic;
+
+mod batch;
+mod create;
+mod due;
+mod lease;
+mod output;
+mod report;
+mod word;
+
+pub use batch::{Batch, BatchState, CreatedBatch, NewBatch, Selector};
+pub use create::{Created, NewJob};
+pub use due::Due;
+pub use lease::{Concurrency, Leased};
+pub use output::{Gap, JobOutput, JobPiece};
+pub use report::StoredReport;
+pub use word::{Heard, JobReply, Reply, Taken};
+
+/// A command to a host.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    #[serde(skip)]
+    pub tenant: TenantId,
+    /// The host.
+    #[serde(rename = "host_id")]
+    pub host: HostId,
+    /// The host's name when the job was made.
+    pub host_name: String,
+    /// The batch that it belongs to.
+    #[serde(rename = "batch_id")]
+    pub batch: Option<BatchId>,
+    /// Its ring within the batch, from 0.
+    #[serde(skip)]
+    pub ring: u8,
+    /// What is to be done.
+    pub command: Command,
+    /// What that takes.
+    pub params: Value,
+    /// Whether it may run again when nobody knows how far it got.
+    pub idempotent: bool,
+    /// 0 to 9; higher goes first.
+    pub priority: u8,
+    /// How far it is.
+    pub state: JobState,
+    /// Which attempt it is at, from 1.
+    pub attempt: u32,
+    /// Attempts after the first that a failure is worth.
+    pub retries: u32,
+    /// Whether its batch keeps it back.
+    pub held: bool,
+    /// It is not sent before.
+    pub not_before: Timestamp,
+    /// It is not started after.
+    pub deadline: Timestamp,
+    /// When it is sent again.
+    #[serde(skip)]
+    pub lease_until: Option<Timestamp>,
+    /// When somebody called it off.
+    pub cancel_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// When it was first sent, in this attempt.
+    pub sent_at: Option<Timestamp>,
+    /// When its agent had it.
+    pub received_at: Option<Timestamp>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// How far the command is.
+    pub progress: Option<Progress>,
+    /// Exit status of its program.
+    pub exit_status: Option<i32>,
+    /// Why it did not succeed.
+    pub error: Option<FactText>,
+    /// What it found.
+    pub result: Option<Value>,
+    /// Bytes that it printed, as far as they are here.
+    pub output_end: u64,
+    /// The job that it repeats.
+    pub retry_of: Option<JobId>,
+}
+
+/// Which jobs of a tenant are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Of this host.
+    pub host: Option<HostId>,
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this batch.
+    pub batch: Option<BatchId>,
+    /// Of this command.
+    pub command: Option<Command>,
+}
+
+/// The newest events of the topic `jobs` that a transaction committed, by tenant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "subscribers are to be told"]
+pub struct Announced(pub HashMap<TenantId, u64>);
+
+/// What an event tells of a job.
+#[derive(Serialize)]
+struct Brief<'a> {
+    kind: &'static str,
+    id: JobId,
+    host_id: HostId,
+    host_name: &'a str,
+    batch_id: Option<BatchId>,
+    command: Command,
+    state: JobState,
+    attempt: u32,
+    cancel_at: Option<Timestamp>,
+    progress: Option<&'a Progress>,
+    exit_status: Option<i32>,
+    error: Option<&'a FactText>,
+    created_at: Timestamp,
+    created_by: &'a str,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// One job of a tenant.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job(&self, tenant: TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE tenant_id = $1 AND id = $2")
+            .bind(tenant.to_string())
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(job_row).transpose()
+    }
+
+    /// The jobs of a tenant, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn jobs(
+        &self,
+        tenant: TenantId,
+        filter: &JobFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Job>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE tenant_id = $1 AND id < $2 \
+             AND ($3 IS NULL OR host_id = $3) AND ($4 IS NULL OR state = $4) \
+             AND ($5 IS NULL OR batch_id = $5) AND ($6 IS NULL OR command = $6) \
+             ORDER BY id DESC LIMIT $7",
+        )
+        .bind(tenant.to_string())
+        // Beyond every id.
+        .bind(page.cursor.as_deref().unwrap_or("g"))
+        .bind(filter.host.map(|host| host.to_string()))
+        .bind(filter.state.map(JobState::as_str))
+        .bind(filter.batch.map(|batch| batch.to_string()))
+        .bind(filter.command.map(Command::as_str))
+        .bind(page.size() + 1)
+        .fetch_all(&self.reader)
+        .await?;
+        let jobs = rows.iter().map(job_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(jobs, page.size(), |job| job.id.to_string()))
+    }
+
+    /// Begins a change of jobs.
+    async fn job_write(&self, now: Timestamp) -> Result<JobWrite, StoreError> {
+        Ok(JobWrite { tx: self.write().await?, now, announced: Announced::default() })
+    }
+}
+
+/// A transaction about jobs, which remembers what it announces.
+struct JobWrite {
+    tx: Transaction<'static, Sqlite>,
+    now: Timestamp,
+    announced: Announced,
+}
+
+impl JobWrite {
+    async fn find(&mut self, tenant: TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE tenant_id = $1 AND id = $2")
+            .bind(tenant.to_string())
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        row.as_ref().map(job_row).transpose()
+    }
+
+    /// Changes a job's state by an event; false where the event has no place.
+    async fn step(&mut self, job: &mut Job, event: JobEvent) -> Result<bool, StoreError> {
+        let Some(after) = job.state.after(event) else { return Ok(false) };
+        let before = (job.state, job.attempt);
+        job.state = after;
+        if after.is_over() {
+            job.finished_at = Some(self.now);
+            job.lease_until = None;
+            job.held = false;
+        }
+        self.save(job, before).await?;
+        Ok(true)
+    }
+
+    /// Writes what can change of a job, which was in `before` when it was read, and announces it.
+    async fn save(&mut self, job: &Job, before: (JobState, u32)) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "UPDATE jobs SET state = $1, attempt = $2, held = $3, not_before = $4, \
+             lease_until = $5, cancel_at = $6, sent_at = $7, received_at = $8, started_at = $9, \
+             finished_at = $10, progress = $11, exit_status = $12, error = $13, result = $14, \
+             output_end = $15 WHERE tenant_id = $16 AND id = $17 AND state = $18 AND attempt = $19",
+        )
+        .bind(job.state.as_str())
+        .bind(i64::from(job.attempt))
+        .bind(job.held)
+        .bind(job.not_before.millis())
+        .bind(job.lease_until.map(Timestamp::millis))
+        .bind(job.cancel_at.map(Timestamp::millis))
+        .bind(job.sent_at.map(Timestamp::millis))
+        .bind(job.received_at.map(Timestamp::millis))
+        .bind(job.started_at.map(Timestamp::millis))
+        .bind(job.finished_at.map(Timestamp::millis))
+        .bind(job.progress.as_ref().map(|p| to_json(p, "progress")).transpose()?)
+        .bind(job.exit_status.map(i64::from))
+        .bind(job.error.as_ref().map(FactText::as_str))
+        .bind(job.result.as_ref().map(ToString::to_string))
+        .bind(i64::try_from(job.output_end).unwrap_or(i64::MAX))
+        .bind(job.tenant.to_string())
+        .bind(job.id.to_string())
+        .bind(before.0.as_str())
+        .bind(i64::from(before.1))
+        .execute(&mut *self.tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Refused("the job has changed meanwhile"));
+        }
+        self.announce_job(job).await
+    }
+
+    async fn announce_job(&mut self, job: &Job) -> Result<(), StoreError> {
+        let brief = Brief {
+            kind: "job",
+            id: job.id,
+            host_id: job.host,
+            host_name: &job.host_name,
+            batch_id: job.batch,
+            command: job.command,
+            state: job.state,
+            attempt: job.attempt,
+            cancel_at: job.cancel_at,
+            progress: job.progress.as_ref(),
+            exit_status: job.exit_status,
+            error: job.error.as_ref(),
+            created_at: job.created_at,
+            created_by: &job.created_by,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        };
+        self.announce(job.tenant, &brief).await
+    }
+
+    async fn announce(
+        &mut self,
+        tenant: TenantId,
+        data: &impl Serialize,
+    ) -> Result<(), StoreError> {
+        let data = serde_json::to_value(data).map_err(|_| StoreError::Corrupt("event"))?;
+        let topic = Topic::Jobs.as_str();
+        let event = super::event::append(&mut self.tx, tenant, topic, data, self.now).await?;
+        self.announced.0.insert(tenant, event.seq);
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<Announced, StoreError> {
+        self.tx.commit().await?;
+        Ok(self.announced)
+    }
+}
+
+fn job_row(row: &SqliteRow) -> Result<Job, StoreError> {
+    let optional = |column| row.try_get::<Option<&str>, _>(column);
+    let progress = optional("progress")?.map(|_| json(row, "progress")).transpose()?;
+    let result = optional("result")?.map(|_| json(row, "result")).transpose()?;
+    let exit_status: Option<i64> = row.try_get("exit_status")?;
+    Ok(Job {
+        id: parsed(row, "id")?,
+        tenant: parsed(row, "tenant_id")?,
+        host: parsed(row, "host_id")?,
+        host_name: row.try_get("host_name")?,
+        batch: parsed_option(row, "batch_id")?,
+        ring: number(row, "ring")?,
+        command: parsed(row, "command")?,
+        params: json(row, "params")?,
+        idempotent: row.try_get("idempotent")?,
+        priority: number(row, "priority")?,
+        state: parsed(row, "state")?,
+        attempt: number(row, "attempt")?,
+        retries: number(row, "retries")?,
+        held: row.try_get("held")?,
+        not_before: time(row, "not_before")?,
+        deadline: time(row, "deadline")?,
+        lease_until: time_option(row, "lease_until")?,
+        cancel_at: time_option(row, "cancel_at")?,
+        created_at: time(row, "created_at")?,
+        created_by: row.try_get("created_by")?,
+        sent_at: time_option(row, "sent_at")?,
+        received_at: time_option(row, "received_at")?,
+        started_at: time_option(row, "started_at")?,
+        finished_at: time_option(row, "finished_at")?,
+        progress,
+        exit_status: exit_status.and_then(|status| i32::try_from(status).ok()),
+        error: optional("error")?.map(FactText::from),
+        result,
+        output_end: number(row, "output_end")?,
+        retry_of: parsed_option(row, "retry_of")?,
+    })
+}

@@ -1,0 +1,74 @@
+//! What hosts report in full: the latest of each.
+
+use gangplank_proto::id::{HostId, JobId, TenantId};
+use gangplank_proto::report::HostReport;
+use serde::Serialize;
+
+use super::{Job, JobWrite};
+use crate::clock::Timestamp;
+use crate::store::row::{json, parsed, time, to_json};
+use crate::store::{Store, StoreError};
+
+/// A host's report and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredReport {
+    /// When it came.
+    pub at: Timestamp,
+    /// The job that asked for it.
+    pub job_id: JobId,
+    /// What it says.
+    #[serde(flatten)]
+    pub report: HostReport,
+}
+
+impl Store {
+    /// The latest report of a host, if there is one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn host_report(
+        &self,
+        tenant: TenantId,
+        host: HostId,
+    ) -> Result<Option<StoredReport>, StoreError> {
+        let row = sqlx::query(
+            "SELECT job_id, at, report FROM host_reports WHERE tenant_id = $1 AND host_id = $2",
+        )
+        .bind(tenant.to_string())
+        .bind(host.to_string())
+        .fetch_optional(&self.reader)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(StoredReport {
+            at: time(&row, "at")?,
+            job_id: parsed(&row, "job_id")?,
+            report: json(&row, "report")?,
+        }))
+    }
+}
+
+impl JobWrite {
+    /// Keeps the report that a job printed.
+    pub(super) async fn keep_report(&mut self, job: &mut Job) -> Result<(), StoreError> {
+        let output = self.whole_output(job).await?.unwrap_or_default();
+        let Ok(report) = serde_json::from_slice::<HostReport>(&output) else {
+            job.error = Some("the report can't be read".into());
+            return Ok(());
+        };
+        // A host that was removed meanwhile has no report.
+        sqlx::query(
+            "INSERT INTO host_reports (tenant_id, host_id, job_id, at, report) \
+             SELECT tenant_id, id, $1, $2, $3 FROM hosts WHERE tenant_id = $4 AND id = $5 \
+             ON CONFLICT (tenant_id, host_id) DO UPDATE SET \
+             job_id = excluded.job_id, at = excluded.at, report = excluded.report",
+        )
+        .bind(job.id.to_string())
+        .bind(self.now.millis())
+        .bind(to_json(&report.bounded(), "report")?)
+        .bind(job.tenant.to_string())
+        .bind(job.host.to_string())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+}
