@@ -20,6 +20,7 @@ pub mod devtools;
 pub mod eventually;
 pub mod fleet;
 pub mod http;
+pub mod job;
 pub mod keeper;
 pub mod line;
 pub mod netns;
