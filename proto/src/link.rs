@@ -12,7 +12,6 @@ use crate::error::{HostKey, OpenError};
 use crate::fact::{FactText, Hello};
 use crate::id::{ChannelId, SessionId};
 use crate::job::{FromJob, ToJob};
-use crate::limit;
 use crate::secret::Secret;
 
 pub use open::{Credential, Keep, Open, Prompt, PtyRequest, Size, SizeError, Trust};
@@ -22,15 +21,8 @@ pub const SUBPROTOCOL: &str = "gangplank.agent.v1";
 
 /// Why a text message of a link can't be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WordError {
-    /// It is not one of the words, or a field is missing or wrong.
-    #[error("not a message of {SUBPROTOCOL}: {0}")]
-    Unknown(#[from] serde_json::Error),
-    /// A word about a job of more than [`limit::JOB_WORD`] bytes.
-    #[error("a word of {0} bytes is over the limit")]
-    TooLong(usize),
-}
+#[error("not a message of {SUBPROTOCOL}: {0}")]
+pub struct WordError(#[from] serde_json::Error);
 
 /// Why and how a channel ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -304,9 +296,6 @@ impl Address {
         let address: Self = serde_json::from_str(text)?;
         Ok(match address {
             Self { channel: Some(channel), .. } => About::Channel(channel),
-            Self { job_id: Some(_), .. } if text.len() > limit::JOB_WORD => {
-                return Err(WordError::TooLong(text.len()));
-            }
             Self { job_id: Some(_), .. } => About::Job,
             _ => About::Link,
         })
@@ -324,8 +313,7 @@ impl FromAgent {
     /// Reads one text message. Of a hello's sessions the first `sessions` are kept.
     ///
     /// # Errors
-    /// [`WordError`] when it is not JSON, of an unknown type, too long, or a field is missing or
-    /// wrong.
+    /// [`WordError`] when it is not JSON, of an unknown type, or a field is missing or wrong.
     pub fn parse(text: &str, sessions: usize) -> Result<Self, WordError> {
         match Address::of(text)? {
             About::Channel(channel) => {
@@ -359,8 +347,7 @@ impl ToAgent {
     /// Reads one text message.
     ///
     /// # Errors
-    /// [`WordError`] when it is not JSON, of an unknown type, too long, or a field is missing or
-    /// wrong.
+    /// [`WordError`] when it is not JSON, of an unknown type, or a field is missing or wrong.
     pub fn parse(text: &str) -> Result<Self, WordError> {
         match Address::of(text)? {
             About::Channel(channel) => Ok(Self::Channel(channel, serde_json::from_str(text)?)),

@@ -1,6 +1,7 @@
 //! The words between a daemon and a keeper.
 
 use gangplank_proto::fact::is_unfit;
+use gangplank_proto::job::Said;
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromAgent, FromTerminal, Keep, Open, Size, ToAgent, ToTerminal};
 
@@ -31,6 +32,7 @@ fn from_agent(said: &FromAgent) {
             assert!(hello.host_keys.len() <= 64 && hello.ssh_ports.len() <= 64);
             assert!(hello.host_keys.iter().all(|line| line.len() <= 4096));
             assert!(hello.sessions.len() <= SESSIONS);
+            assert!(hello.jobs.len() <= limit::JOBS_HELD);
             let facts = [&host.hostname, &host.os, &host.os_version, &host.kernel, &host.arch];
             let facts = facts.into_iter().chain([&host.agent_version, &host.run_as]);
             facts.chain(lists.into_iter().flatten()).for_each(|fact| fit(fact.as_str()));
@@ -46,6 +48,14 @@ fn from_agent(said: &FromAgent) {
             exit.reason.iter().chain(&exit.signal).for_each(|text| fit(text));
         }
         FromAgent::Channel(..) => {}
+        FromAgent::Job(word) => match &word.said {
+            Said::Done(done) => done.error.iter().for_each(|text| fit(text.as_str())),
+            Said::Progress(progress) => {
+                let texts = progress.phase.iter().chain(&progress.message);
+                texts.for_each(|text| fit(text.as_str()));
+            }
+            _ => {}
+        },
     }
 }
 
