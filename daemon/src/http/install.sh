@@ -15,6 +15,7 @@ fingerprint='@FINGERPRINT@'
 binary=/usr/bin/gangplank-agent
 config=/etc/gangplank/agent.toml
 lock=/etc/gangplank/agent.lock
+journal=/etc/gangplank/agent.jobs
 own_ca=/etc/gangplank/agent.ca.pem
 unit=/etc/systemd/system/gangplank-agent.service
 user=gangplank-agent
@@ -80,6 +81,7 @@ uninstall() {
     if systemd; then systemctl disable --now "$service" >/dev/null 2>&1 || true; fi
     rm -f "$unit" "$binary"
     rm -f "$config" "$lock" "$own_ca"
+    rm -rf "$journal"
     if systemd; then systemctl daemon-reload; fi
     say "The Gangplank agent is gone from this host. Its row in the console stays until it is removed there."
 }
@@ -92,7 +94,10 @@ roll_back() {
         if systemd; then systemctl start "$service" >/dev/null 2>&1 || true; fi
     else
         rm -f "$binary" "$unit"
-        if [ "$enrolled" = yes ]; then rm -f "$config" "$lock" "$own_ca"; fi
+        if [ "$enrolled" = yes ]; then
+            rm -f "$config" "$lock" "$own_ca"
+            rm -rf "$journal"
+        fi
         if systemd; then
             systemctl disable "$service" >/dev/null 2>&1 || true
             systemctl daemon-reload || true
@@ -170,7 +175,10 @@ main() {
     fi
     mkdir -p /etc/gangplank
     chmod 755 /etc/gangplank
-    # The agent may write its lock and nothing else beside its configuration.
+    # The agent may write its lock and its journal, and nothing else beside its configuration.
+    mkdir -p "$journal"
+    chmod 700 "$journal"
+    chown "$user" "$journal"
     for file in "$config" "$lock"; do
         [ -e "$file" ] || : >"$file"
         chmod 600 "$file"

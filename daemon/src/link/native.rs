@@ -26,6 +26,9 @@ pub(super) fn hear(received: Received) -> Result<Heard, BadMessage> {
         }
         Received::Text(text) => match FromAgent::parse(&text, limit::CHANNELS_PER_LINK)? {
             FromAgent::Hello(hello) => Heard::Hello(hello),
+            FromAgent::Job(_) if text.len() > limit::JOB_WORD => {
+                return Err(BadMessage::TooLong(text.len()));
+            }
             FromAgent::Job(word) => Heard::Job(word, text.len()),
             FromAgent::Channel(..) if text.len() > limit::PIECE => {
                 return Err(BadMessage::TooLong(text.len()));
