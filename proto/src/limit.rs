@@ -20,6 +20,10 @@ pub const TERMINAL_WINDOW: u32 = 256 << 10;
 /// Replay ring of one terminal, in bytes.
 pub const REPLAY_RING: usize = 1 << 20;
 
+/// Largest offset in a terminal's output that is believed: beyond it JSON numbers are not exact
+/// (RFC 8259 §6), and no terminal says so much.
+pub const OFFSET: u64 = 1 << 53;
+
 /// Life of a detached terminal.
 pub const DETACHED_LIFE: Duration = Duration::from_secs(5 * 60);
 

@@ -144,7 +144,8 @@ async fn whoever_lies_about_offsets_is_closed_and_others_live() {
     }
     // A terminal that goes on where it can't: before what the page has, beyond its own end, with
     // less input than it had or more than was typed.
-    for (offset, end, input) in [(2, 9, 3), (9, 4, 3), (4, 4, 0), (4, 4, 99)] {
+    let impossible = [(2, 9, 3), (9, 4, 3), (4, 4, 0), (4, 4, 99), (u64::MAX, u64::MAX, 3)];
+    for (offset, end, input) in impossible {
         let mut liar = Liar::new(&admin).await;
         let (mut page, channel) = liar.opened(&admin).await;
         liar.data(channel, b"abcd").await;

@@ -33,6 +33,12 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 2_000)]
         count: u64,
     },
+    /// Pull the cable of an agent with a busy terminal: packets vanish, nobody is told.
+    Cut {
+        /// For how long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Look for bytes that break codecs and state machines, with libFuzzer and a nightly compiler.
     /// What it learns stays in the target directory, and the next run goes on from there.
     Fuzz {
@@ -61,6 +67,9 @@ pub(crate) fn run(soak: &Soak) -> Outcome {
         }
         Soak::Cycles { count } => {
             end_to_end(&["--test", "cycles"], ("GANGPLANK_SOAK_CYCLES", *count))
+        }
+        Soak::Cut { seconds } => {
+            end_to_end(&["--test", "network"], ("GANGPLANK_SOAK_CUT", *seconds))
         }
         Soak::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
     }

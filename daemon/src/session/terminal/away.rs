@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gangplank_proto::error::{ErrorCode, OpenError};
 use gangplank_proto::id::{ConnectionId, HostId};
+use gangplank_proto::limit;
 use gangplank_proto::link::{Exit, Size};
 use gangplank_proto::terminal::{Connect, ConnectionMode, ToPage};
 use gangplank_terminal::input_log::InputLog;
@@ -215,7 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         let goes_on = reaching.log.is_some();
         let log = reaching.log.get_or_insert_with(|| InputLog::starting_at(input_offset));
         let possible = log.resume_at(input_offset);
-        if possible.is_err() || offset < reaching.output || offset > end {
+        let in_order = reaching.output <= offset && offset <= end && end <= limit::OFFSET;
+        if possible.is_err() || !in_order {
             self.broken("offsets that can't be");
             return Ok(());
         }
