@@ -138,6 +138,12 @@ impl<W> Inlet<W> {
         self.push(Item::Data(data), false)
     }
 
+    /// Whether nobody takes items out any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        !self.shared.lock().outlet
+    }
+
     /// Throws away what waits in this lane.
     pub fn discard(&self) {
         let mut state = self.shared.lock();

@@ -67,6 +67,8 @@ impl Channels {
         let (inlet, outlet) = queue(id, window as usize);
         {
             let mut table = self.table();
+            // A peer does not answer a viewer that leaves.
+            table.retain(|_, inlet| !inlet.is_gone());
             if table.len() >= self.most {
                 return Err(ChannelError::TooMany);
             }
@@ -184,6 +186,14 @@ mod tests {
         assert!(matches!(channel.output.recv().await, Ok(Some(Item::Word(_)))));
         assert!(matches!(channel.output.recv().await, Ok(None)));
         channels.open(attach(), 16, |_| {}).unwrap();
+    }
+
+    #[test]
+    fn a_viewer_that_leaves_gives_its_place_back() {
+        let (channels, _outlet) = Channels::new(1);
+        for _ in 0..3 {
+            drop(channels.open(attach(), 16, |_| {}).unwrap());
+        }
     }
 
     #[test]
