@@ -17,7 +17,7 @@ use super::error::Refusal;
 use super::gate::Call;
 use crate::app::App;
 use crate::job;
-use crate::store::{JobReply, Reply};
+use crate::store::JobReply;
 
 /// The longest wait for a command.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -26,12 +26,15 @@ pub(super) async fn poll(app: Arc<App>, call: Call) -> Result<Response, Refusal>
     let agent = call.agent()?.clone();
     let wait = super::jobs::seconds(&call, LONGEST_WAIT)?;
     let mut items = Vec::new();
+    // Only who asks for it understands it.
+    let cancels = call.query("cancel").is_some();
     // An agent of our own says first what it holds.
     if let Some(held) = call.query("held") {
         let jobs = held_jobs(&held)?;
         let held = JobReply::Held { jobs, fresh: true };
         let replies = job::take_posted(&app, &agent, vec![held]).await?;
-        items.extend(replies.into_iter().filter_map(cancelled));
+        let stops = replies.iter().filter(|reply| matches!(reply.asked, Asked::Cancel));
+        items.extend(stops.map(|reply| cancelled(reply.job, reply.attempt)));
     }
     let mut stopping = app.stopping();
     let wait = if items.is_empty() { wait } else { Duration::ZERO };
@@ -40,7 +43,14 @@ pub(super) async fn poll(app: Arc<App>, call: Call) -> Result<Response, Refusal>
         _ = stopping.wait() => Vec::new(),
     };
     for word in words {
-        let Asked::Run(run) = word.asked else { continue };
+        let run = match word.asked {
+            Asked::Run(run) => run,
+            Asked::Cancel if cancels => {
+                items.push(cancelled(word.job_id, word.attempt));
+                continue;
+            }
+            _ => continue,
+        };
         items.push(json!({
             "id": word.job_id,
             "command": run.command,
@@ -67,10 +77,9 @@ fn held_jobs(text: &str) -> Result<Vec<HeldJob>, Refusal> {
     texts.map(|text| one(text).ok_or_else(wrong)).collect()
 }
 
-/// A job that somebody called off while its agent was away.
-fn cancelled(reply: Reply) -> Option<Value> {
-    let Reply { job, attempt, asked: Asked::Cancel, .. } = reply else { return None };
-    Some(json!({ "id": job, "attempt": attempt, "cancel": true }))
+/// A job that somebody called off.
+fn cancelled(job: JobId, attempt: u32) -> Value {
+    json!({ "id": job, "attempt": attempt, "cancel": true })
 }
 
 /// What a host posts about a command: how far it is, and what it printed meanwhile.

@@ -36,7 +36,7 @@ pub(super) async fn lease(
     Ok(leased.short)
 }
 
-/// What is handed to a host that asks, waiting for something up to `wait`.
+/// What is said to a host that asks, waiting for something up to `wait`.
 ///
 /// # Errors
 /// When the store fails.
@@ -55,7 +55,13 @@ pub async fn poll(
         tell(app, &leased.announced);
         if !leased.jobs.is_empty() {
             app.jobs.due_at(now.plus(lease));
-            return Ok(leased.jobs.into_iter().map(|job| word(job, now)).collect());
+        }
+        let stops = app.jobs.here.stops(agent.host).into_iter();
+        let stops = stops.map(|(job_id, attempt)| ToJob { job_id, attempt, asked: Asked::Cancel });
+        let words: Vec<_> =
+            stops.chain(leased.jobs.into_iter().map(|job| word(job, now))).collect();
+        if !words.is_empty() {
+            return Ok(words);
         }
         let woken = tokio::time::timeout_at(until, wake.notified()).await.is_ok();
         if !woken || !app.jobs.here.still_asks(agent.host, &wake) {
@@ -131,6 +137,9 @@ pub(super) fn reply(app: &App, reply: &Reply) {
 
 /// Asks an agent to stop a job.
 pub(super) fn stop(app: &App, job: &Job) {
+    if app.jobs.here.link(job.host).is_none() {
+        return app.jobs.here.stop(job.host, job.id, job.attempt);
+    }
     let word = ToJob { job_id: job.id, attempt: job.attempt, asked: Asked::Cancel };
     say(app, job.host, word);
 }

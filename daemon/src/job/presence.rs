@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gangplank_proto::id::{ConnectionId, HostId};
+use gangplank_proto::id::{ConnectionId, HostId, JobId};
+use gangplank_proto::limit;
 use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
@@ -29,6 +30,8 @@ struct Asking {
     at: Timestamp,
     /// Ends the wait of the one request that waits.
     wake: Arc<Notify>,
+    /// What it is to stop.
+    stops: Vec<(JobId, u32)>,
 }
 
 impl Here {
@@ -61,16 +64,39 @@ impl Here {
         let wake = Arc::new(Notify::new());
         let mut state = self.lock();
         state.asking.retain(|_, asking| now.since(asking.at) < ASKED);
-        let old = state.asking.insert(host, Asking { at: now, wake: Arc::clone(&wake) });
-        if let Some(old) = old {
+        let mut asking = Asking { at: now, wake: Arc::clone(&wake), stops: Vec::new() };
+        if let Some(old) = state.asking.remove(&host) {
             old.wake.notify_one();
+            asking.stops = old.stops;
         }
+        state.asking.insert(host, asking);
         wake
     }
 
     /// Whether no newer request of the host took this one's place.
     pub(super) fn still_asks(&self, host: HostId, wake: &Arc<Notify>) -> bool {
         self.lock().asking.get(&host).is_some_and(|asking| Arc::ptr_eq(&asking.wake, wake))
+    }
+
+    /// Has a host that asks told to stop a job. One that is forgotten here is told with the next
+    /// answer to what it says of the job.
+    pub(super) fn stop(&self, host: HostId, job: JobId, attempt: u32) {
+        if let Some(asking) = self.lock().asking.get_mut(&host)
+            && asking.stops.len() < limit::JOBS_HELD
+        {
+            asking.stops.push((job, attempt));
+            asking.wake.notify_one();
+        }
+    }
+
+    /// What a host that asks is to stop.
+    pub(super) fn stops(&self, host: HostId) -> Vec<(JobId, u32)> {
+        let mut state = self.lock();
+        state
+            .asking
+            .get_mut(&host)
+            .map(|asking| std::mem::take(&mut asking.stops))
+            .unwrap_or_default()
     }
 
     /// Ends the wait of a host's request.

@@ -335,3 +335,7 @@ fn job_row(row: &SqliteRow) -> Result<Job, StoreError> {
         retry_of: parsed_option(row, "retry_of")?,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;
