@@ -20,7 +20,9 @@ use crate::config::{Config, Credentials, Local, file};
 use crate::dial::Dialer;
 use crate::facts;
 use crate::job::{Jobs, Journal};
-use crate::link::{Backoff, Connected, Ended, Link, Loss, connect};
+use crate::link::{
+    Backoff, ConnectError, Connected, Ended, Link, Loss, Polling, RequestError, Retry, connect,
+};
 use crate::policy::Account;
 
 /// For terminals to hang up and say so when the agent stops.
@@ -36,6 +38,8 @@ pub enum State {
     Connecting,
     /// The daemon took the credentials.
     Connected,
+    /// Something on the way refuses the upgrade: jobs go by plain requests, terminals not at all.
+    Polling,
     /// The link was lost or refused.
     Waiting {
         /// Why, for people.
@@ -50,6 +54,9 @@ impl fmt::Display for State {
         match self {
             Self::Connecting => f.write_str("connecting"),
             Self::Connected => f.write_str("connected"),
+            Self::Polling => {
+                f.write_str("connected for commands only: the way takes no WebSockets")
+            }
             Self::Waiting { why } => write!(f, "waiting to try again: {why}"),
             Self::Stopping => f.write_str("stopping"),
         }
@@ -124,14 +131,23 @@ impl Agent {
         let jobs = Jobs::start(self.journal.clone(), self.local.subscribe(), &self.work);
         let mut backoff = Backoff::default();
         let mut said = String::new();
+        let mut retry = Retry::default();
         while !stop.is_cancelled() {
             let (why, loss, lived) = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 connected = connect(&self.dialer, &self.credentials) => match connected {
+                    Err(error) if error.is_no_upgrade() => {
+                        let wait = retry.next(random());
+                        match self.poll(&jobs, &stop, &error, wait).await {
+                            Ok(()) => continue,
+                            Err(_) => (error.to_string(), error.loss(), Duration::ZERO),
+                        }
+                    }
                     Err(error) => (error.to_string(), error.loss(), Duration::ZERO),
                     Ok(socket) => {
                         said.clear();
+                        retry = Retry::default();
                         let since = Instant::now();
                         let ended = self.serve(socket, &jobs, &stop).await;
                         (ended.to_string(), ended.loss(), since.elapsed())
@@ -188,6 +204,30 @@ impl Agent {
             ended = link => ended,
             ended = farewell => ended,
             ended = tell => ended,
+        }
+    }
+
+    /// Does without a WebSocket for a while.
+    async fn poll(
+        &self,
+        jobs: &Jobs,
+        stop: &CancellationToken,
+        refused: &ConnectError,
+        wait: Duration,
+    ) -> Result<(), RequestError> {
+        let polling = Polling::open(&self.dialer, &self.credentials, jobs).await?;
+        let before = self.state.send_replace(State::Polling);
+        if before != State::Polling {
+            tracing::warn!(why = %refused, "no WebSocket: asking for commands by plain requests");
+        }
+        let farewell = async {
+            stop.cancelled().await;
+            self.state.send_replace(State::Stopping);
+            self.hang_up(jobs).await;
+        };
+        tokio::select! {
+            ended = polling.run(Instant::now() + wait) => ended,
+            () = farewell => Ok(()),
         }
     }
 

@@ -112,6 +112,12 @@ impl Jobs {
         JobLine { jobs: self.clone(), words }
     }
 
+    /// What the journal holds now.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldJob> {
+        self.held.list()
+    }
+
     /// Stops what runs and waits until it was written down and, as far as the line takes it, told.
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();

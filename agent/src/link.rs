@@ -12,10 +12,15 @@
 //! say, flushes once for each batch, and goes on reading while a write is stuck. A channel that
 //! breaks its window loses its terminal; a peer that breaks the link's own rules loses the link.
 //!
+//! Where something on the way refuses the upgrade, jobs go by plain requests ([`Polling`]) until it
+//! doesn't.
+//!
 //! The keeper and its terminals outlive the link: the next one finds them in the agent's hello.
 
 mod backoff;
+mod poll;
 mod pump;
+mod request;
 mod upgrade;
 
 use std::io;
@@ -27,7 +32,9 @@ use gangplank_terminal::link::Broken;
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 pub use backoff::{Backoff, Loss};
+pub use poll::{Polling, Retry};
 pub use pump::Link;
+pub use request::RequestError;
 pub(crate) use upgrade::retry_after;
 pub use upgrade::{ConnectError, Connected, connect};
 

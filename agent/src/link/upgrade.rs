@@ -68,6 +68,17 @@ fn said(message: &FactText) -> String {
 }
 
 impl ConnectError {
+    /// Whether it looks as if something on the way took no upgrade, rather than the daemon refusing
+    /// this host or being busy.
+    #[must_use]
+    pub fn is_no_upgrade(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => !matches!(status, 401 | 403 | 429 | 503),
+            Self::Handshake(tungstenite::Error::Protocol(_)) | Self::Subprotocol => true,
+            _ => false,
+        }
+    }
+
     /// What it means for the next attempt.
     #[must_use]
     pub fn loss(&self) -> Loss {
