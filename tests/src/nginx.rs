@@ -1,6 +1,11 @@
 //! A real nginx that ends TLS in front of the daemon's `listen.behind_proxy`.
 
-use std::{fs, net::TcpStream, path::PathBuf, process::Command};
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
@@ -12,6 +17,7 @@ pub struct Nginx {
     process: Process,
     port: u16,
     ca: PathBuf,
+    config: PathBuf,
 }
 
 impl Nginx {
@@ -54,11 +60,20 @@ impl Nginx {
         );
         let config = directory.join("nginx.conf");
         fs::write(&config, text).expect("our own directory");
-        let mut command = Command::new(program::installed("nginx"));
-        command.arg("-e").arg("stderr").arg("-p").arg(&directory).arg("-c").arg(&config);
-        let process = Process::start("nginx", &command);
-        eventually("nginx to accept", || TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { process, port, ca }
+        Self { process: run(&config, port), port, ca, config }
+    }
+
+    /// Starts it again, so that it passes upgrades on or doesn't.
+    pub fn take_upgrades(&mut self, yes: bool) {
+        const PASSED: &str = "Upgrade $http_upgrade;";
+        const DROPPED: &str = "Upgrade '';";
+
+        let (from, to) = if yes { (DROPPED, PASSED) } else { (PASSED, DROPPED) };
+        let text = fs::read_to_string(&self.config).expect("our own file");
+        assert!(text.contains(from), "{text}");
+        fs::write(&self.config, text.replace(from, to)).expect("our own file");
+        self.process.kill();
+        self.process = run(&self.config, self.port);
     }
 
     /// `https://127.0.0.1:PORT`.
@@ -77,8 +92,17 @@ impl Nginx {
     }
 }
 
+fn run(config: &Path, port: u16) -> Process {
+    let directory = config.parent().expect("a directory");
+    let mut command = Command::new(program::installed("nginx"));
+    command.arg("-e").arg("stderr").arg("-p").arg(directory).arg("-c").arg(config);
+    let process = Process::start("nginx", &command);
+    eventually("nginx to accept", || TcpStream::connect(("127.0.0.1", port)).ok());
+    process
+}
+
 /// A CA of nginx's own, and a leaf for 127.0.0.1.
-fn certificates(directory: &std::path::Path) {
+fn certificates(directory: &Path) {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");

@@ -27,6 +27,13 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 50)]
         count: u64,
     },
+    /// Kill daemon and agent while they have commands to run, again and again, and check that none was
+    /// lost and none ran twice.
+    Jobs {
+        /// How often.
+        #[arg(long, default_value_t = 200)]
+        count: u64,
+    },
     /// Open and close terminals, straight and through an agent, and look for what is left behind.
     Cycles {
         /// How many of each.
@@ -64,6 +71,10 @@ pub(crate) fn run(soak: &Soak) -> Outcome {
         }
         Soak::Kills { count } => {
             end_to_end(&["--test", "resume"], ("GANGPLANK_SOAK_KILLS", *count))
+        }
+        Soak::Jobs { count } => {
+            let test = ["--test", "jobs", "random_deaths"];
+            end_to_end(&test, ("GANGPLANK_SOAK_JOB_KILLS", *count))
         }
         Soak::Cycles { count } => {
             end_to_end(&["--test", "cycles"], ("GANGPLANK_SOAK_CYCLES", *count))
