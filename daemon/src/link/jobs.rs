@@ -4,12 +4,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gangplank_proto::fact::HeldJob;
 use gangplank_proto::id::ChannelId;
 use gangplank_proto::job::{FromJob, ToJob};
 use gangplank_terminal::queue::{Inlet, Outlet, queue};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::store::JobReply;
 
@@ -19,6 +21,16 @@ const WAITING: usize = 512 << 10;
 
 /// Words that wait to be taken.
 const WORDS: usize = 512;
+
+/// Bytes a second that are taken of one agent, so that one that prints for ever leaves the store to
+/// others.
+const PACE: f64 = 2_097_152.0;
+
+/// Time that an agent may save up.
+const BURST: Duration = Duration::from_millis(250);
+
+/// What a word costs beside its bytes, whatever it says.
+const COST: usize = 1 << 10;
 
 /// How an agent breaks the bounds.
 pub(super) const TOO_MUCH: &str = "more about jobs than an agent may say";
@@ -36,6 +48,8 @@ pub(super) struct JobLane {
 pub struct JobWords {
     words: mpsc::Receiver<(JobReply, usize)>,
     waiting: Arc<AtomicUsize>,
+    /// When the next word may be taken.
+    free_at: Instant,
 }
 
 impl JobLane {
@@ -44,7 +58,8 @@ impl JobLane {
         let (to_agent, outlet) = queue(ChannelId(0), 0);
         let (words, receiver) = mpsc::channel(WORDS);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let taken = JobWords { words: receiver, waiting: Arc::clone(&waiting) };
+        let free_at = Instant::now();
+        let taken = JobWords { words: receiver, waiting: Arc::clone(&waiting), free_at };
         (Self { to_agent, words, waiting }, outlet, taken)
     }
 
@@ -71,10 +86,56 @@ impl JobLane {
 }
 
 impl JobWords {
-    /// The next word; none once the link is gone. Cancel safe.
+    /// The next word, at the pace that one agent may have; none once the link is gone.
     pub async fn next(&mut self) -> Option<JobReply> {
         let (reply, len) = self.words.recv().await?;
         self.waiting.fetch_sub(len, Ordering::Relaxed);
+        let now = Instant::now();
+        tokio::time::sleep_until(self.free_at).await;
+        let time = Duration::try_from_secs_f64((len + COST) as f64 / PACE).unwrap_or_default();
+        // What was not used for a while may come at once.
+        self.free_at = self.free_at.max(now.checked_sub(BURST).unwrap_or(now)) + time;
         Some(reply)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use gangplank_proto::id::JobId;
+    use gangplank_proto::job::Said;
+
+    use super::*;
+
+    fn word() -> FromJob {
+        FromJob { job_id: JobId::new(), attempt: 1, said: Said::Received }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_is_taken_at_its_pace() {
+        let (lane, _outlet, mut words) = JobLane::new();
+        let start = Instant::now();
+        for _ in 0..400 {
+            assert!(lane.heard(word(), 15 << 10));
+            words.next().await.unwrap();
+        }
+        // 6.25 MiB at 2 MiB a second.
+        let took = start.elapsed();
+        assert!(took > Duration::from_millis(2_500) && took < Duration::from_secs(4), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_not_listened_to_says_so_much_and_no_more() {
+        let (lane, _outlet, mut words) = JobLane::new();
+        let mut said = 0;
+        while lane.heard(word(), 16 << 10) {
+            said += 1;
+        }
+        assert_eq!(said, WAITING / (16 << 10));
+        drop(lane);
+        for _ in 0..said {
+            words.next().await.unwrap();
+        }
+        assert!(words.next().await.is_none());
     }
 }
