@@ -2,12 +2,17 @@
 //! prints, how it ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gangplank_proto::job::{Done, FromJob, JobState, Progress, Said};
+use gangplank_proto::job::{Done, FromJob, Outcome, Progress, Said};
 use gangplank_proto::limit;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Record, Spool};
+
+/// Between two words of how far a command is; the newest is said then.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How far the daemon was told on this line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +35,8 @@ pub(super) struct Job {
     pub(super) spool: Option<Arc<Spool>>,
     /// What was not told yet of how far it is.
     pub(super) progress: Option<Progress>,
+    /// When the next of it may be told.
+    progress_at: Instant,
     told: Told,
 }
 
@@ -41,6 +48,7 @@ impl Job {
             called_off: false,
             spool: None,
             progress: None,
+            progress_at: Instant::now(),
             told: Told::Nothing,
         }
     }
@@ -73,6 +81,11 @@ impl Job {
         self.told == Told::Done || self.in_flight() > 0
     }
 
+    /// When there will be something to say of how far it is.
+    pub(super) fn progress_due(&self) -> Option<Instant> {
+        (self.progress.is_some() && self.record.done.is_none()).then_some(self.progress_at)
+    }
+
     /// Whether there is something to say while `window` more bytes of output may be sent.
     pub(super) fn has_word(&self, window: usize) -> bool {
         self.next(window).is_some()
@@ -92,7 +105,7 @@ impl Job {
             Some(_) => return None,
             None => {}
         }
-        if self.progress.is_some() && self.record.done.is_none() {
+        if self.progress_due().is_some_and(|due| due <= Instant::now()) {
             return Some(Next::Progress);
         }
         (self.record.done.is_some() && self.told < Told::Done).then_some(Next::Done)
@@ -110,7 +123,10 @@ impl Job {
                 Said::Started
             }
             Next::Output => Said::Output(self.spool.as_ref()?.next()?),
-            Next::Progress => Said::Progress(self.progress.take()?),
+            Next::Progress => {
+                self.progress_at = Instant::now() + PAUSE;
+                Said::Progress(self.progress.take()?)
+            }
             Next::Done => {
                 self.told = Told::Done;
                 Said::Done(self.record.done.clone()?)
@@ -121,12 +137,8 @@ impl Job {
 
     /// The end of its command, as it is written down.
     pub(super) fn finish(&mut self, mut done: Done) {
-        let stopped = JobState::from(done.status) == JobState::Cancelled && !self.called_off;
-        if stopped {
-            done = Done::new(
-                gangplank_proto::job::Outcome::Failed,
-                Some("the agent was stopped while it ran"),
-            );
+        if done.status == Outcome::Cancelled && !self.called_off {
+            done = Done::new(Outcome::Failed, Some("the agent was stopped while it ran"));
         }
         done.output_end = self.spool.as_ref().map_or(0, |spool| spool.end());
         self.record.done = Some(done);

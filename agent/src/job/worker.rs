@@ -100,6 +100,11 @@ impl Worker {
                 }
             }
             let until = enough.unwrap_or_else(|| Instant::now() + AGAIN);
+            // What may be said by now is said below.
+            let now = Instant::now();
+            let progress =
+                self.jobs.values().filter_map(Job::progress_due).filter(|due| *due > now);
+            let progress = progress.min();
             let says = self.line.clone().filter(|_| self.has_word());
             tokio::select! {
                 input = inputs.recv() => match input {
@@ -118,6 +123,7 @@ impl Worker {
                     None => self.disconnect(),
                 },
                 () = more.notified() => {}
+                () = tokio::time::sleep_until(progress.unwrap_or(now)), if progress.is_some() => {}
                 _ = again.tick() => self.say_again(),
                 () = tokio::time::sleep_until(until), if enough.is_some() => {}
             }
