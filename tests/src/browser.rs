@@ -190,23 +190,37 @@ impl Browser {
         self.until(&format!("the page to show {text:?}"), &expression).await;
     }
 
-    /// Clicks, with the mouse, what a JavaScript expression yields once it yields an element.
+    /// Clicks, with the mouse, what a JavaScript expression yields once it yields an element. A page
+    /// that is still loading may move it away under the mouse: then once more.
     pub async fn click(&mut self, what: &str, element: &str) {
-        // The middle of an element that is on the screen, is not moving, and is not covered.
+        // The middle of an element that is on the screen and is not covered.
         let place = format!(
             "(() => {{ const e = {element}; if (!e || e.disabled) return null; \
                e.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
                const r = e.getBoundingClientRect(); const x = r.x + r.width / 2, \
                y = r.y + r.height / 2; const hit = document.elementFromPoint(x, y); \
-               return hit && (e.contains(hit) || hit.contains(e)) ? {{ x, y }} : null; }})()"
+               if (!hit || !(e.contains(hit) || hit.contains(e))) return null; \
+               window.missed = true; const heard = () => {{ window.missed = false }}; \
+               (e.contains(hit) ? e : hit).addEventListener('click', heard, \
+               {{ capture: true, once: true }}); return {{ x, y }}; }})()"
         );
-        let at = self.until(what, &place).await;
-        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
-            let params = json!({
-                "type": kind, "x": at["x"], "y": at["y"], "clickCount": 1,
-                "button": if kind == "mouseMoved" { "none" } else { "left" },
-            });
-            self.devtools.call("Input.dispatchMouseEvent", params).await;
+        let start = std::time::Instant::now();
+        loop {
+            let at = self.until(what, &place).await;
+            for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+                let params = json!({
+                    "type": kind, "x": at["x"], "y": at["y"], "clickCount": 1,
+                    "button": if kind == "mouseMoved" { "none" } else { "left" },
+                });
+                self.devtools.call("Input.dispatchMouseEvent", params).await;
+            }
+            // A page that goes because of the click can't be asked any more.
+            let missed = json!({ "expression": "window.missed === true" });
+            let answer = self.devtools.try_call("Runtime.evaluate", missed).await;
+            if !answer.is_ok_and(|answer| answer["result"]["value"] == true) {
+                break;
+            }
+            assert!(start.elapsed() < patience(), "the mouse can't hit {what}");
         }
         self.clicks += 1;
     }
