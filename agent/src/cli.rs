@@ -5,6 +5,7 @@ mod enroll;
 mod ping;
 mod report;
 mod run;
+mod scan;
 mod uninstall;
 
 use std::io::Write as _;
@@ -40,6 +41,8 @@ enum Command {
     Diagnostics(diagnostics::Arguments),
     /// Show what the daemon is told about this host.
     Report(report::Arguments),
+    /// Scan this host for what does not comply, as far as its policy allows.
+    Scan(scan::Arguments),
     /// Stop the service and remove configuration, state and unit files.
     Uninstall(uninstall::Arguments),
     /// Print the completions of a shell.
@@ -111,6 +114,7 @@ fn dispatch(command: Command, environment: &Environment) -> Result<(), Failure> 
         Command::Ping(arguments) => ping::ping(&arguments, environment),
         Command::Diagnostics(arguments) => diagnostics::diagnostics(&arguments, environment),
         Command::Report(arguments) => report::report(&arguments, environment),
+        Command::Scan(arguments) => scan::scan(&arguments, environment),
         Command::Uninstall(arguments) => uninstall::uninstall(&arguments),
         Command::Completion { shell } => {
             let mut text = Vec::new();

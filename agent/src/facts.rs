@@ -49,10 +49,7 @@ pub fn own_account() -> Account {
 /// Name, system and machine of this host.
 #[must_use]
 pub fn host(own: &Account) -> HostFacts {
-    let release = ["/etc/os-release", "/usr/lib/os-release"]
-        .into_iter()
-        .find_map(|path| file::read(Path::new(path)).ok())
-        .unwrap_or_default();
+    let release = os_release();
     let os = release_field(&release, "NAME").unwrap_or_else(|| std::env::consts::OS.to_owned());
     let version =
         release_field(&release, "VERSION_ID").or_else(|| release_field(&release, "VERSION"));
@@ -123,8 +120,14 @@ fn line_of(path: &str) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
+/// The text of os-release(5).
+pub(crate) fn os_release() -> String {
+    let files = ["/etc/os-release", "/usr/lib/os-release"];
+    files.into_iter().find_map(|path| file::read(Path::new(path)).ok()).unwrap_or_default()
+}
+
 /// The value of one field of os-release(5), without its quotes.
-fn release_field(text: &str, name: &str) -> Option<String> {
+pub(crate) fn release_field(text: &str, name: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?.trim();
     let quoted = |quote| value.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
     let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);

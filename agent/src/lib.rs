@@ -8,6 +8,7 @@
 //! | [`dial`], [`link`], [`agent`] | from an address to terminals |
 //! | [`job`], [`command`] | what the daemon has done here, once |
 //! | [`enroll`], [`facts`], [`report`] | how a host introduces itself |
+//! | [`scan`] | compliance scanners, and what they find |
 //! | [`mod@log`] | what is written down |
 
 pub mod agent;
@@ -22,3 +23,4 @@ pub mod link;
 pub mod log;
 pub mod policy;
 pub mod report;
+pub mod scan;

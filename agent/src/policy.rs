@@ -5,6 +5,7 @@ mod target;
 mod tool;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use gangplank_proto::fact::PolicyFacts;
 use gangplank_proto::link::Open;
@@ -27,6 +28,8 @@ pub struct Policy {
     pub tools: bool,
     /// Compliance scans may be run.
     pub scan: bool,
+    /// Files of SCAP content that may be scanned by, beside what packages and this program have.
+    pub scan_content: Vec<PathBuf>,
     /// The agent may replace its own program by a signed one.
     pub update: bool,
     /// Packages may be reported and updated.
@@ -103,6 +106,7 @@ impl Default for Policy {
             users: None,
             tools: false,
             scan: false,
+            scan_content: Vec::new(),
             update: false,
             packages: false,
         }

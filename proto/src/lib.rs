@@ -7,7 +7,7 @@
 //! | [`id`], [`secret`], [`fact`], [`server_url`] | values that can't be wrong |
 //! | [`limit`], [`close`], [`error`] | numbers and names that both ends agree on |
 //! | [`link`], [`frame`], [`stream`], [`window`] | daemon and keeper: words, bytes, flow control |
-//! | [`job`], [`report`] | commands to hosts, and what a host reports in full |
+//! | [`job`], [`report`], [`scan`] | commands to hosts, what a host reports in full, and how it complies |
 //! | [`terminal`], [`event`] | page and daemon |
 //! | [`patchmon`], [`utf8`] | PatchMon's vocabulary, and text out of bytes for it |
 
@@ -22,6 +22,7 @@ pub mod limit;
 pub mod link;
 pub mod patchmon;
 pub mod report;
+pub mod scan;
 pub mod secret;
 pub mod server_url;
 pub mod stream;

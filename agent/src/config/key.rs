@@ -30,6 +30,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("policy.users", Kind::List),
     ("policy.tools", Kind::Switch),
     ("policy.scan", Kind::Switch),
+    ("policy.scan_content", Kind::List),
     ("policy.update", Kind::Switch),
     ("policy.packages", Kind::Switch),
 ];

@@ -237,6 +237,13 @@ impl<'a> Reader<'a> {
                 self.problem("policy.terminal", &reason, "use \"ssh\", \"pty\" or neither");
             }
         }
+        if let Some(files) = self.values.list("policy.scan_content") {
+            policy.scan_content = files.iter().map(PathBuf::from).collect();
+            if policy.scan_content.iter().any(|file| !file.is_absolute()) {
+                let fix = "write each file with its whole path, from / on";
+                self.problem("policy.scan_content", "has a file that is not absolute", fix);
+            }
+        }
         if let Some(targets) = self.values.list("policy.targets") {
             let parsed = targets.iter().map(|target| target.parse()).collect::<Result<Vec<_>, _>>();
             match parsed {
