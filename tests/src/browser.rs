@@ -113,11 +113,8 @@ impl Browser {
         self.devtools.call("Page.reload", json!({})).await;
         let start = std::time::Instant::now();
         let loaded = "!window.loadedBefore && document.readyState === 'complete'";
-        let params = json!({ "expression": loaded });
         loop {
-            // The question goes wrong when the page goes while it is asked.
-            let answer = self.devtools.try_call("Runtime.evaluate", params.clone()).await;
-            if answer.is_ok_and(|answer| answer["result"]["value"] == true) {
+            if self.evaluate(loaded).await.is_ok_and(|loaded| loaded == true) {
                 return;
             }
             assert!(start.elapsed() < patience(), "the page does not load again");
@@ -153,13 +150,26 @@ impl Browser {
     /// # Panics
     /// When it throws.
     pub async fn eval(&mut self, expression: &str) -> Value {
+        match self.evaluate(expression).await {
+            Ok(value) => value,
+            Err(error) => panic!("{expression}: {error}"),
+        }
+    }
+
+    /// The same, or an error when the page goes while it is asked.
+    async fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
         let params = json!({
             "expression": expression, "returnByValue": true, "awaitPromise": true,
             "userGesture": true,
         });
-        let mut answer = self.devtools.call("Runtime.evaluate", params).await;
+        let mut answer = self.devtools.try_call("Runtime.evaluate", params).await?;
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
-        answer["result"]["value"].take()
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Goes back to the page before this one.
+    pub async fn go_back(&mut self) {
+        self.eval("void setTimeout(() => history.back())").await;
     }
 
     /// Waits until a JavaScript expression is truthy, and returns its value.
@@ -171,7 +181,7 @@ impl Browser {
         loop {
             let guarded =
                 format!("(() => {{ try {{ return {expression} }} catch {{ return null }} }})()");
-            let value = self.eval(&guarded).await;
+            let value = self.evaluate(&guarded).await.unwrap_or(Value::Null);
             let nothing = value.is_null() || value == false || value == "" || value == 0;
             if !nothing {
                 return value;
@@ -215,9 +225,8 @@ impl Browser {
                 self.devtools.call("Input.dispatchMouseEvent", params).await;
             }
             // A page that goes because of the click can't be asked any more.
-            let missed = json!({ "expression": "window.missed === true" });
-            let answer = self.devtools.try_call("Runtime.evaluate", missed).await;
-            if !answer.is_ok_and(|answer| answer["result"]["value"] == true) {
+            let missed = self.evaluate("window.missed === true").await;
+            if !missed.is_ok_and(|missed| missed == true) {
                 break;
             }
             assert!(start.elapsed() < patience(), "the mouse can't hit {what}");

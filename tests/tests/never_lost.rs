@@ -256,7 +256,7 @@ async fn a_closed_tab_ends_its_terminal_and_a_left_page_does_not() {
     work.browser.keys("clear; x=41\r").await;
     work.browser.goto("about:blank").await;
     work.until_running(&["detached"]).await;
-    work.browser.eval("history.back()").await;
+    work.browser.go_back().await;
     connected(&mut work.browser).await;
     focus_terminal(&mut work.browser).await;
     work.browser.keys("echo $((x+1)) after going back\r").await;
