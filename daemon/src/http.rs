@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod batches;
+mod board;
 mod commands;
 mod console;
 mod devices;
@@ -20,6 +21,7 @@ mod public;
 pub mod route;
 mod sessions;
 mod settings;
+mod subscriber;
 mod table;
 mod terminal;
 mod tickets;

@@ -39,9 +39,9 @@ pub use event::Missed;
 pub use host::{Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use job::{
-    Announced, Batch, BatchState, Concurrency, Created, CreatedBatch, Due, Gap, Heard, Job,
+    Announced, Batch, BatchState, Board, Concurrency, Created, CreatedBatch, Due, Gap, Heard, Job,
     JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Selector,
-    StoredReport, Taken,
+    StoredReport, Taken, Tally,
 };
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
 pub use page::{Page, PageRequest};

@@ -4,10 +4,12 @@ use std::{sync::LazyLock, time::Duration};
 
 use gangplank_tests::{
     account::random,
+    agent::{Agent, Policy},
     browser::{Browser, Drawing, by_text, field},
     console::{self, connected, focus_terminal, login, open_terminal},
     eventually,
     fleet::Fleet,
+    job::Marker,
     process, program,
 };
 use serde_json::json;
@@ -314,6 +316,44 @@ async fn a_gateway_is_chosen_by_keyboard() {
 }
 
 #[tokio::test]
+async fn a_command_is_given_on_the_host_s_page_and_its_output_is_shown() {
+    let (_turn, fleet) = (TURN.lock().await, fleet().await);
+    let admin = fleet.admin().await;
+    let marker = Marker::new();
+    let policy = Policy::everything("localhost:22");
+    let worker = Agent::enrol_with(&fleet.daemon, &admin, &policy, |t| marker.allow(t)).await;
+    let mut browser = browser(fleet).await;
+    login(&mut browser, fleet.daemon.password()).await;
+    let page = format!("{}/host?id={}", fleet.daemon.url(), worker.host());
+    browser.goto(&page).await;
+    browser.click_text("^Run").await;
+    browser.click("the choice of a tool", "document.querySelector('input[value=run_tool]')").await;
+    fill(&mut browser, "^Tool", "mark").await;
+    fill(&mut browser, "^Arguments", "name=by-hand\rtenths=600").await;
+    browser.click("Run", "document.querySelector('dialog button[type=submit]')").await;
+    // It is shown while the command runs.
+    let printed = "document.querySelector('pre.output')?.textContent.includes('begins by-hand')";
+    browser.until("what it prints", printed).await;
+    browser.until("the job to run", "document.querySelector('[data-job-state=running]')").await;
+    browser.size(360, 740).await;
+    let over = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
+    assert!(over.as_i64().is_some_and(|over| over <= 0), "the job's page is too wide: {over}");
+    browser.size(1280, 800).await;
+    browser.click_text("Cancel run_tool").await;
+    browser
+        .until("the job to be called off", "document.querySelector('[data-job-state=cancelled]')")
+        .await;
+    // The board has it, too, under its own part.
+    browser.click_text("^Jobs").await;
+    browser.click_text("^Done").await;
+    let row = "[...document.querySelectorAll('tbody tr')].find(row => \
+               row.querySelector('[data-job-state=cancelled]'))";
+    browser.until("the job on the board", row).await;
+    assert_eq!(browser.problems(), Vec::<String>::new());
+    admin.delete(&format!("/api/v1/hosts/{}", worker.host())).await.expect(204);
+}
+
+#[tokio::test]
 async fn the_first_visit_explains_the_certificate() {
     let (_turn, fleet) = (TURN.lock().await, fleet().await);
     let mut stranger = Browser::start(&[]).await;
@@ -340,7 +380,7 @@ async fn every_page_keeps_to_the_policy_in_dark_and_light_and_on_a_phone() {
     login(&mut browser, fleet.daemon.password()).await;
     for scheme in ["dark", "light"] {
         browser.prefers(scheme).await;
-        for page in ["hosts", "sessions", "users", "audit", "trust"] {
+        for page in ["hosts", "jobs", "sessions", "users", "audit", "trust"] {
             browser.goto(&format!("{}/{page}", fleet.daemon.url())).await;
             browser.until(page, "document.querySelector('h1')").await;
             for width in [1280, 360] {

@@ -43,7 +43,7 @@ interface Options {
   signal?: AbortSignal;
 }
 
-async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
+export async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const { body, anonymous, signal } = options;
   let response: Response;
   try {

@@ -6,6 +6,8 @@ import { stream } from "./hosts";
 import { AuditPage } from "./pages/audit";
 import { HostPage } from "./pages/host";
 import { HostsPage } from "./pages/hosts";
+import { JobPage } from "./pages/job";
+import { JobsPage } from "./pages/jobs";
 import { LoginPage } from "./pages/login";
 import { SessionsPage } from "./pages/sessions";
 import { TrustPage } from "./pages/trust";
@@ -26,6 +28,8 @@ const TITLES: Readonly<Record<PageName, string>> = {
   login: "Log in",
   hosts: "Hosts",
   host: "Host",
+  jobs: "Jobs",
+  job: "Job",
   terminal: "Terminals",
   sessions: "Sessions",
   users: "Users",
@@ -107,7 +111,7 @@ function Head({ onHelp }: { onHelp: () => void }) {
   const { page } = route.value;
   const open = tabs.value.length;
   const entry = (to: PageName, words: string) => (
-    <Link to={to} current={page === to || (to === "hosts" && page === "host")}>
+    <Link to={to} current={page === to || `${page}s` === to}>
       {words}
     </Link>
   );
@@ -127,6 +131,7 @@ function Head({ onHelp }: { onHelp: () => void }) {
               Terminals <span class="count">{open}</span>
             </Link>
           )}
+          {may("jobs:read") && entry("jobs", "Jobs")}
           {entry("sessions", "Sessions")}
           {(may("users:manage") || may("users:read")) && entry("users", "Users")}
           {may("audit:read") && entry("audit", "Audit")}
@@ -176,6 +181,10 @@ function Page() {
       return <HostsPage />;
     case "host":
       return <HostPage />;
+    case "jobs":
+      return <JobsPage />;
+    case "job":
+      return <JobPage />;
     case "sessions":
       return <SessionsPage />;
     case "users":

@@ -3,7 +3,8 @@ import { computed, signal } from "@preact/signals";
 import { socketAddress } from "./address";
 import * as api from "./api";
 import { realClock } from "./backoff";
-import { EventStream, type StreamState } from "./events";
+import { EventStream } from "./events";
+import type { StreamState } from "./live";
 import type { Host, HostEvent } from "./wire";
 
 /** By id. Null until the first answer. */

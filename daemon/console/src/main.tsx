@@ -6,6 +6,7 @@ import "./style/controls.css";
 import "./style/marks.css";
 import "./style/pages.css";
 import "./style/hosts.css";
+import "./style/jobs.css";
 import "./style/terminal.css";
 
 const root = document.getElementById("app");

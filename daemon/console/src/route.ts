@@ -6,6 +6,8 @@ export type PageName =
   | "login"
   | "hosts"
   | "host"
+  | "jobs"
+  | "job"
   | "terminal"
   | "sessions"
   | "users"
@@ -16,6 +18,8 @@ const NAMES: readonly PageName[] = [
   "login",
   "hosts",
   "host",
+  "jobs",
+  "job",
   "terminal",
   "sessions",
   "users",

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { EventStream, type StreamState } from "../src/events";
+import { EventStream } from "../src/events";
+import type { StreamState } from "../src/live";
 import type { HostEvent } from "../src/wire";
 import { FakeClock, FakeSocket } from "./fake";
 

@@ -1,37 +1,25 @@
 //! `GET /api/v1/ws/events`: topics, with a cursor.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::response::Response;
-use gangplank_proto::close::CloseCode;
 use gangplank_proto::event::{Gap, GapRange};
 use gangplank_proto::id::TenantId;
-use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::error::Refusal;
 use super::gate::Call;
+use super::subscriber::{self, fault};
 use super::upgrade::{self, Stream};
 use crate::app::App;
 use crate::audit::Entry;
-use crate::auth::Principal;
 use crate::authority::Authority;
 use crate::event::Topic;
-use crate::socket::{self, Beat, End, Reader, Received, Socket, Writer};
+use crate::socket::{self, Beat, End, Socket, Writer};
 
 /// Events read from the store at a time.
 const BATCH: u32 = 128;
-
-/// A user's place among the open sockets, given back when dropped.
-pub(super) fn place(app: &App, who: &Principal) -> Result<crate::guard::UserSocket, Refusal> {
-    let limit = app.config().limits.sockets_per_user;
-    let message = "you have too many sockets open; close some of your tabs";
-    app.guard.user_socket(who.user, limit).ok_or_else(|| Refusal::too_many(message, 5))
-}
 
 pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     let who = call.person()?.clone();
@@ -62,7 +50,7 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
         ));
     };
     let permission = first.permission();
-    let place = place(&app, &who)?;
+    let place = subscriber::place(&app, &who)?;
     let served = Arc::clone(&app);
     upgrade::accept(&app, &mut call, None, move |socket| async move {
         let authority = Authority::new(Arc::clone(&served), who, permission, None);
@@ -92,12 +80,6 @@ struct Subscription {
     latest: watch::Receiver<u64>,
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum FromSubscriber {
-    Keepalive,
-}
-
 async fn serve(
     app: Arc<App>,
     mut authority: Authority,
@@ -106,13 +88,10 @@ async fn serve(
 ) {
     let Socket { mut reader, mut writer, heartbeat } = socket;
     let tenant = authority.who.tenant;
-    let mut stopping = app.stopping();
     let end = match subscribe(&app, tenant, topics) {
         Err(end) => end,
         Ok(mut subscriptions) => tokio::select! {
-            loss = authority.lost() => loss.end(),
-            end = stopping.wait() => end,
-            end = listen(&app, &mut reader) => end,
+            end = subscriber::over(&app, &mut authority, &mut reader) => end,
             end = tell(&app, tenant, &mut subscriptions, &mut writer, heartbeat.start()) => end,
         },
     };
@@ -127,49 +106,10 @@ fn subscribe(
 ) -> Result<Vec<Subscription>, End> {
     let mut subscriptions = Vec::new();
     for (topic, after) in topics {
-        let latest = app.events.subscribe(tenant, topic);
-        // Counted with this one, and by what is alive, so that nobody who left is counted.
-        if app.events.subscribers(tenant, topic) > app.config().limits.channel_subscribers {
-            return Err(End::close(CloseCode::TryAgainLater, "too many subscribers"));
-        }
+        let latest = subscriber::follow(app, tenant, topic)?;
         subscriptions.push(Subscription { topic, after, latest });
     }
     Ok(subscriptions)
-}
-
-/// Takes the subscriber's messages, no more than so many a minute, and ends when it is silent.
-async fn listen(app: &App, reader: &mut Reader<Stream>) -> End {
-    let limits = app.config().limits.clone();
-    let mut bad = 0;
-    let mut recent = VecDeque::new();
-    loop {
-        let received = tokio::time::timeout(limits.channel_idle, reader.next()).await;
-        let text = match received {
-            Err(_) => return End::close(CloseCode::Idle, "no message for too long"),
-            Ok(Err(end)) => return end,
-            Ok(Ok(Received::Binary(_))) => {
-                return End::close(CloseCode::Unsupported, "text messages only");
-            }
-            Ok(Ok(Received::Text(text))) => text,
-        };
-        let now = Instant::now();
-        recent.push_back(now);
-        while recent.front().is_some_and(|at| now.duration_since(*at) > Duration::from_secs(60)) {
-            recent.pop_front();
-        }
-        let allowed = limits.channel_messages_per_minute;
-        let recently = recent.len() as u64;
-        if recently > allowed * 2 {
-            return End::close(CloseCode::Policy, "too many messages");
-        }
-        // Throttled: what is above the rate is read and not looked at.
-        if recently <= allowed && serde_json::from_str::<FromSubscriber>(&text).is_err() {
-            bad += 1;
-            if bad >= 3 {
-                return End::close(CloseCode::Policy, "third bad message");
-            }
-        }
-    }
 }
 
 async fn tell(
@@ -240,9 +180,4 @@ async fn catch_up(
         writer.feed(Message::text(serde_json::to_string(&event).map_err(fault)?)).await?;
     }
     Ok(full)
-}
-
-fn fault(error: impl std::fmt::Display) -> End {
-    tracing::error!(%error, "a subscriber could not be served");
-    End::close(CloseCode::Internal, "internal error")
 }

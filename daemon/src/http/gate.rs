@@ -27,6 +27,9 @@ use crate::listener::{Admission, Peer};
 use crate::store::{Host, PageRequest};
 use crate::ticket::{Target, TicketError};
 
+/// The cookie by which dashboards of job queues know a session.
+pub(super) const BOARD_COOKIE: &str = "bull-board-session";
+
 /// Who is calling, proved.
 #[derive(Debug, Clone)]
 pub enum Caller {
@@ -334,6 +337,11 @@ async fn identify(app: &App, route: &Route, call: &Call) -> Result<Identified, R
                 let who = app.auth.cookie(&cookie).await.map_err(auth_refusal)?;
                 return Ok((Caller::Person(who), None));
             }
+            Credential::BoardCookie => {
+                let Some(value) = cookie(&call.headers, BOARD_COOKIE) else { continue };
+                let who = app.auth.cookie(&value).await.map_err(auth_refusal)?;
+                return Ok((Caller::Person(who), None));
+            }
             Credential::AgentKey => {
                 let header = |name| call.headers.get(name).and_then(|v| v.to_str().ok());
                 let (id, key) = (header("x-api-id"), header("x-api-key"));
@@ -373,16 +381,18 @@ fn target(call: &Call) -> Target {
 
 /// The session cookie, under its own name or, while that switch is on, the legacy one.
 pub(super) fn session_cookie(app: &App, headers: &HeaderMap) -> Option<String> {
-    let cookie = |name: &str| {
-        let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
-        let mut pairs = fields.flat_map(|field| field.split(';'));
-        pairs.find_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name).then(|| value.to_owned())
-        })
-    };
-    let legacy = || app.config().auth.legacy_cookie.then(|| cookie("access_token")).flatten();
-    cookie(super::login::COOKIE).or_else(legacy)
+    let legacy = || app.config().auth.legacy_cookie.then(|| cookie(headers, "access_token"));
+    cookie(headers, super::login::COOKIE).or_else(|| legacy().flatten())
+}
+
+/// The value of a cookie.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
+    let mut pairs = fields.flat_map(|field| field.split(';'));
+    pairs.find_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name).then(|| value.to_owned())
+    })
 }
 
 async fn authorise(app: &App, route: &Route, call: &Call) -> Result<(), Refusal> {

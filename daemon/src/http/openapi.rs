@@ -28,6 +28,8 @@ pub(super) async fn document(_app: Arc<App>, _call: Call) -> Result<Response, Re
             "components": { "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
                 "cookie": { "type": "apiKey", "in": "cookie", "name": super::login::COOKIE },
+                "boardCookie":
+                    { "type": "apiKey", "in": "cookie", "name": super::gate::BOARD_COOKIE },
                 "ticket": { "type": "apiKey", "in": "query", "name": "ticket" },
                 "queryToken": { "type": "apiKey", "in": "query", "name": "token" },
                 "agentKey": { "type": "apiKey", "in": "header", "name": "X-API-KEY",
@@ -73,6 +75,7 @@ fn scheme(credential: Credential) -> &'static str {
         Credential::QueryToken => "queryToken",
         Credential::Bearer => "bearer",
         Credential::Cookie => "cookie",
+        Credential::BoardCookie => "boardCookie",
         Credential::AgentKey => "agentKey",
         Credential::DeviceKey => "deviceKey",
         Credential::ProvisioningKey => "provisioningKey",

@@ -60,6 +60,8 @@ pub enum Credential {
     Bearer,
     /// The session cookie.
     Cookie,
+    /// The same, in the cookie `bull-board-session`.
+    BoardCookie,
     /// `X-API-ID` and `X-API-KEY`.
     AgentKey,
     /// `X-Device-Key`: an agent's API id and key, with a dot between.

@@ -6,8 +6,8 @@ use http::Method;
 
 use super::route::{Credential, Handler, Kind, OriginRule, PERSON, Route};
 use super::{
-    agent, audit, batches, commands, console, devices, events, host_keys, hosts, install, jobs,
-    login, openapi, public, sessions, settings, terminal, tickets, users,
+    agent, audit, batches, board, commands, console, devices, events, host_keys, hosts, install,
+    jobs, login, openapi, public, sessions, settings, terminal, tickets, users,
 };
 use crate::auth::Permission;
 
@@ -18,6 +18,15 @@ const TERMINAL: &[Credential] =
 /// Credentials of the channels, in the order in which they decide.
 const CHANNEL: &[Credential] =
     &[Credential::Cookie, Credential::Bearer, Credential::QueryToken, Credential::Ticket];
+
+/// Credentials of the board, which also has a cookie of its own.
+const BOARD: &[Credential] = &[
+    Credential::Cookie,
+    Credential::BoardCookie,
+    Credential::Bearer,
+    Credential::QueryToken,
+    Credential::Ticket,
+];
 
 macro_rules! handler {
     ($function:path) => {
@@ -327,6 +336,13 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         origin: OriginRule::Ours,
         credentials: CHANNEL,
         ..open("/api/v1/ws/events", "Topics, with a cursor", handler!(events::socket))
+    });
+    routes.push(Route {
+        kind: Kind::PersonSocket,
+        origin: OriginRule::Ours,
+        credentials: BOARD,
+        permission: Some(Permission::JobsRead),
+        ..open("/bullboard", "All jobs, live", handler!(board::socket))
     });
     routes
 });

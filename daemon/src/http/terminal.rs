@@ -16,7 +16,7 @@ use crate::session::terminal::{self, Visit};
 pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     let who = call.person()?.clone();
     let host = call.host()?.id;
-    let place = super::events::place(&app, &who)?;
+    let place = super::subscriber::place(&app, &who)?;
     let v1 = upgrade::offers(&call.headers, SUBPROTOCOL);
     let authority = Authority::new(Arc::clone(&app), who.clone(), terminal::PERMISSION, Some(host));
     let visit = Visit {

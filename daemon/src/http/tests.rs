@@ -430,6 +430,15 @@ async fn another_tenant_s_job_is_one_that_does_not_exist() {
         let get = guarded().find(|r| r.path.ends_with(name) && r.method == Method::GET);
         assert_eq!(world.ask(get.unwrap(), own).await.0, StatusCode::OK);
     }
+    // Nor is it on another tenant's board.
+    let other = world.app.auth.cookie(&world.other_admin.cookie).await.unwrap().tenant;
+    let board = world.app.store.job_board(other).await.unwrap();
+    assert_eq!((board.seq, board.counts.len()), (0, 0));
+    assert!(board.queued.is_empty() && board.batches.is_empty());
+    let tally = world.app.store.job_tally(other, [batch]).await.unwrap();
+    assert!(tally.counts.is_empty() && tally.batches.is_empty());
+    let board = world.app.store.job_board(first).await.unwrap();
+    assert_eq!((board.queued.len(), board.batches.len()), (2, 1));
     // An agent posts about its own host's jobs only.
     let result = guarded().find(|r| r.path == "/api/v1/commands/{job_id}/result").unwrap();
     let posts = |device: &str, job: String| {

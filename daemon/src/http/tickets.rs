@@ -42,7 +42,9 @@ pub(super) async fn channel(app: Arc<App>, mut call: Call) -> Result<Response, R
     if channel != "events" && Topic::named(&channel).is_none() {
         return Err(Refusal::bad_request("there is no such channel"));
     }
-    issue(&app, &call, &Target::Channel("events".to_owned())).await
+    // A ticket is for the socket, which its path's last part names.
+    let socket = if channel == Topic::Jobs.as_str() { "bullboard" } else { "events" };
+    issue(&app, &call, &Target::Channel(socket.to_owned())).await
 }
 
 async fn issue(app: &App, call: &Call, target: &Target) -> Result<Response, Refusal> {

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::event::Topic;
 
 mod batch;
+mod board;
 mod create;
 mod due;
 mod lease;
@@ -25,6 +26,7 @@ mod report;
 mod word;
 
 pub use batch::{Batch, BatchState, CreatedBatch, NewBatch, Selector};
+pub use board::{Board, Tally};
 pub use create::{Created, NewJob};
 pub use due::Due;
 pub use lease::{Concurrency, Leased};
@@ -139,6 +141,29 @@ struct Brief<'a> {
     created_by: &'a str,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
+}
+
+impl<'a> Brief<'a> {
+    fn of(job: &'a Job) -> Self {
+        Self {
+            kind: "job",
+            id: job.id,
+            host_id: job.host,
+            host_name: &job.host_name,
+            batch_id: job.batch,
+            command: job.command,
+            state: job.state,
+            attempt: job.attempt,
+            cancel_at: job.cancel_at,
+            progress: job.progress.as_ref(),
+            exit_status: job.exit_status,
+            error: job.error.as_ref(),
+            created_at: job.created_at,
+            created_by: &job.created_by,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        }
+    }
 }
 
 impl Store {
@@ -258,25 +283,7 @@ impl JobWrite {
     }
 
     async fn announce_job(&mut self, job: &Job) -> Result<(), StoreError> {
-        let brief = Brief {
-            kind: "job",
-            id: job.id,
-            host_id: job.host,
-            host_name: &job.host_name,
-            batch_id: job.batch,
-            command: job.command,
-            state: job.state,
-            attempt: job.attempt,
-            cancel_at: job.cancel_at,
-            progress: job.progress.as_ref(),
-            exit_status: job.exit_status,
-            error: job.error.as_ref(),
-            created_at: job.created_at,
-            created_by: &job.created_by,
-            started_at: job.started_at,
-            finished_at: job.finished_at,
-        };
-        self.announce(job.tenant, &brief).await
+        self.announce(job.tenant, &Brief::of(job)).await
     }
 
     async fn announce(

@@ -2,6 +2,8 @@
 import { useState } from "preact/hooks";
 import * as api from "../api";
 import { forgetHost, hosts, rememberHost } from "../hosts";
+import { ReportView } from "../jobs/report-view";
+import { RunDialog } from "../jobs/run";
 import { go, route } from "../route";
 import { may } from "../session";
 import { openTerminal } from "../terminal/tabs";
@@ -19,7 +21,7 @@ import type { Credentials, Host } from "../wire";
 import { HostFields, readHostFields } from "./host-fields";
 import { HostKeys, PendingKeys } from "./host-keys";
 
-type Asking = "edit" | "credentials" | "delete" | null;
+type Asking = "run" | "edit" | "credentials" | "delete" | null;
 
 function Facts({ host }: { host: Host }) {
   const { status } = host;
@@ -225,6 +227,11 @@ export function HostPage() {
             </button>
           </>
         )}
+        {may("jobs:run") && !pending && (
+          <button type="button" onClick={() => setAsking("run")}>
+            Run …
+          </button>
+        )}
       </header>
       {error && <Problem>{error}</Problem>}
       {pending && (
@@ -249,6 +256,7 @@ export function HostPage() {
       <section>
         <Facts host={host} />
       </section>
+      {!pending && <ReportView host={host} />}
       <HostKeys host={host} manage={manage} />
       {manage && (
         <section>
@@ -266,6 +274,7 @@ export function HostPage() {
           </div>
         </section>
       )}
+      {asking === "run" && <RunDialog host={host} onClose={close} />}
       {asking === "edit" && <Edit host={host} onClose={close} />}
       {asking === "credentials" && <NewCredentials host={host} onClose={close} />}
       {asking === "delete" && <Delete host={host} onClose={close} />}

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use gangplank_proto::id::{BatchId, HostId, TenantId};
 use gangplank_proto::job::Command;
 use serde::Serialize;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::{Announced, JobWrite, NewJob};
 use crate::clock::Timestamp;
@@ -185,20 +185,29 @@ const ONE: &str = "SELECT * FROM batches WHERE tenant_id = $1 AND id = $2";
 const COUNTS: &str = "SELECT state, COUNT(*) AS jobs FROM jobs WHERE tenant_id = $1 \
     AND batch_id = $2 GROUP BY state";
 
+/// One batch of a tenant as a transaction sees it.
+pub(super) async fn batch_of(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    id: BatchId,
+) -> Result<Option<Batch>, StoreError> {
+    let row = sqlx::query(ONE)
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let counts = sqlx::query(COUNTS)
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .fetch_all(&mut **tx)
+        .await?;
+    Ok(Some(batch_row(&row, &counts)?))
+}
+
 impl JobWrite {
     async fn batch(&mut self, tenant: TenantId, id: BatchId) -> Result<Option<Batch>, StoreError> {
-        let row = sqlx::query(ONE)
-            .bind(tenant.to_string())
-            .bind(id.to_string())
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let counts = sqlx::query(COUNTS)
-            .bind(tenant.to_string())
-            .bind(id.to_string())
-            .fetch_all(&mut *self.tx)
-            .await?;
-        Ok(Some(batch_row(&row, &counts)?))
+        batch_of(&mut self.tx, tenant, id).await
     }
 
     async fn announce_batch(&mut self, tenant: TenantId, id: BatchId) -> Result<(), StoreError> {

@@ -1,0 +1,99 @@
+/** Gives one host a command. */
+import { useState } from "preact/hooks";
+import { go } from "../route";
+import { useBusy } from "../ui/busy";
+import { Dialog } from "../ui/dialog";
+import { Problem } from "../ui/notice";
+import type { Host } from "../wire";
+import * as api from "./api";
+import type { NewOrder } from "./wire";
+
+/** Reads `name=value`, one a line. */
+export function readArguments(text: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const line of text.split("\n")) {
+    if (line.trim() === "") continue;
+    const [, name, value] = /^\s*([^=\s]+)\s*=(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined)
+      throw new Error(`Write arguments as name=value, one a line: "${line.trim()}" is not one.`);
+    found[name] = value.trim();
+  }
+  return found;
+}
+
+function readOrder(form: HTMLFormElement, command: string): NewOrder {
+  if (command !== "run_tool") return { command };
+  const data = new FormData(form);
+  const tool = String(data.get("tool") ?? "").trim();
+  return { command, params: { tool, args: readArguments(String(data.get("args") ?? "")) } };
+}
+
+const COMMANDS: readonly [command: string, words: string][] = [
+  ["report_now", "Report: system, packages, updates, disks"],
+  ["run_tool", "Run a tool of the host's own list"],
+];
+
+export function RunDialog({ host, onClose }: { host: Host; onClose: () => void }) {
+  const { busy, error, run } = useBusy();
+  const [command, setCommand] = useState("report_now");
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    run(async () => {
+      const { job_id } = await api.order(host.id, readOrder(form, command));
+      onClose();
+      go("job", { id: job_id });
+    });
+  };
+  return (
+    <Dialog title={`Run on ${host.friendly_name}`} onClose={onClose}>
+      <form onSubmit={submit}>
+        <div class="dialog-body">
+          {error && <Problem>{error}</Problem>}
+          <fieldset class="choices">
+            <legend>Command</legend>
+            {COMMANDS.map(([name, words]) => (
+              <label key={name} class="choice">
+                <input
+                  type="radio"
+                  name="command"
+                  value={name}
+                  checked={name === command}
+                  onChange={() => setCommand(name)}
+                />
+                {words}
+              </label>
+            ))}
+          </fieldset>
+          {command === "run_tool" && (
+            <>
+              <label class="field">
+                <span>Tool</span>
+                <input name="tool" required autocomplete="off" spellcheck={false} />
+              </label>
+              <label class="field">
+                <span>Arguments, as name=value, one a line</span>
+                <textarea name="args" rows={3} spellcheck={false} />
+              </label>
+              <p class="quiet">
+                The host runs only what the section [tools] of its agent's file lists, and refuses
+                everything else.
+              </p>
+            </>
+          )}
+          {host.status.state !== "online" && (
+            <p class="quiet">The host is away: it gets the command when it returns.</p>
+          )}
+        </div>
+        <footer class="dialog-foot">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={busy}>
+            Run
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
