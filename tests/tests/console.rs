@@ -326,6 +326,11 @@ async fn a_command_is_given_on_the_host_s_page_and_its_output_is_shown() {
     login(&mut browser, fleet.daemon.password()).await;
     let page = format!("{}/host?id={}", fleet.daemon.url(), worker.host());
     browser.goto(&page).await;
+    // A report appears on the page by itself.
+    browser.shows("ask the host for one").await;
+    admin.order(worker.host(), json!({ "command": "report_now" })).await;
+    let kernel = "[...document.querySelectorAll('dt')].find(e => e.innerText === 'Kernel')";
+    browser.until("the report", kernel).await;
     browser.click_text("^Run").await;
     browser.click("the choice of a tool", "document.querySelector('input[value=run_tool]')").await;
     fill(&mut browser, "^Tool", "mark").await;

@@ -26,10 +26,17 @@ export function whenLoggedOut(run: (byPerson: boolean) => void): void {
   endings.add(run);
 }
 
+/** Rights that others bring with them, as the daemon reads them. */
+const BROUGHT_BY: Readonly<Record<string, readonly string[]>> = {
+  "jobs:run": ["can_manage_hosts"],
+  "jobs:read": ["can_manage_hosts", "jobs:run"],
+};
+
 /** Whether the person may do something; an admin may do everything. */
 export function may(permission: string): boolean {
   const held = user.value?.permissions ?? [];
-  return held.includes(permission) || held.includes("admin");
+  const enough = [permission, "admin", ...(BROUGHT_BY[permission] ?? [])];
+  return enough.some((one) => held.includes(one));
 }
 
 function begin(who: User): void {

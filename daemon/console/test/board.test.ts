@@ -101,16 +101,12 @@ describe("the board", () => {
     expect(follow(next, change(8, job("a", "queued")))).toBe(next);
   });
 
-  test("counts what the daemon counts, not what it lists", () => {
+  test("counts what is listed, and beyond that what the daemon counts", () => {
     expect(countOf(take(SNAPSHOT), "failed")).toBe(300);
-    take({
-      type: "tally",
-      counts: { leased: 1, received: 2, running: 3, cancelled: 4 },
-      batches: [],
-    });
-    expect(countOf(board as Board, "running")).toBe(6);
-    expect(countOf(board as Board, "done")).toBe(4);
-    expect(countOf(board as Board, "queued")).toBe(0);
+    expect(countOf(take(change(8, job("c", "queued"))), "queued")).toBe(3);
+    take({ type: "tally", counts: { leased: 100, received: 2, cancelled: 4 }, batches: [] });
+    expect(countOf(board as Board, "running")).toBe(102);
+    expect(countOf(board as Board, "done")).toBe(0);
   });
 
   test("follows batches by their events and by the tally", () => {

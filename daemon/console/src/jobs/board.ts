@@ -48,12 +48,15 @@ export function listOf(board: Board, part: Part): JobBrief[] {
   return all.sort(newestFirst).slice(0, LISTED);
 }
 
-/** How many jobs a part has, also those that are not listed. */
-export function countOf({ counts }: Board, part: Part): number {
+/**
+ * How many jobs a part has. As long as all of them are listed the list says so, which is never
+ * behind; beyond that the daemon counts.
+ */
+export function countOf(board: Board, part: Part): number {
   let sum = 0;
-  for (const [state, count] of Object.entries(counts) as [JobState, number][])
+  for (const [state, count] of Object.entries(board.counts) as [JobState, number][])
     if (PART_OF[state] === part) sum += count;
-  return sum;
+  return sum > LISTED ? sum : listOf(board, part).length;
 }
 
 const byId = <T extends { id: string }>(list: readonly T[]): [string, T][] =>

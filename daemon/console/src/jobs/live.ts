@@ -43,9 +43,10 @@ const stream = new BoardStream(
 
 let watchers = 0;
 
-/** Follows the board as long as the page is shown. */
-export function useBoard(): Board | null {
+/** Follows the board as long as the page is shown, if it is to. */
+export function useBoard(wanted = true): Board | null {
   useEffect(() => {
+    if (!wanted) return;
     watchers += 1;
     stream.start();
     return () => {
@@ -57,7 +58,7 @@ export function useBoard(): Board | null {
         board.value = null;
       });
     };
-  }, []);
+  }, [wanted]);
   return board.value;
 }
 

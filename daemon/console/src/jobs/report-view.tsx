@@ -1,10 +1,13 @@
 /** What a host has reported of itself in full. */
+import { may } from "../session";
 import { Link } from "../ui/link";
 import { useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
 import { Ago } from "../ui/time";
 import type { Host } from "../wire";
 import * as api from "./api";
+import { type Board, listOf } from "./board";
+import { useBoard } from "./live";
 import type { PendingPackage, Report } from "./wire";
 
 /** Such as "12.3 GB". */
@@ -108,8 +111,17 @@ function Facts({ report }: { report: Report }) {
   );
 }
 
+/** The job whose report is the host's latest, if it was lately: another one means another report. */
+const lastReport = (board: Board, hostId: string): string | undefined =>
+  listOf(board, "done").find(
+    (job) => job.host_id === hostId && job.command === "report_now" && job.state === "succeeded",
+  )?.id;
+
 export function ReportView({ host }: { host: Host }) {
-  const { value, error } = useLoaded(async () => ({ report: await api.report(host.id) }), host.id);
+  const board = useBoard(may("jobs:read"));
+  const newest = board && lastReport(board, host.id);
+  const load = async () => ({ report: await api.report(host.id) });
+  const { value, error } = useLoaded(load, `${host.id} ${newest ?? ""}`);
   return (
     <section>
       <h2>Report</h2>

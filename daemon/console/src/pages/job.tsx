@@ -70,7 +70,9 @@ function Facts({ job }: { job: Job }) {
       <Moment name="Sent" at={job.sent_at} />
       <Moment name="Began" at={job.started_at} />
       <Moment name="Ended" at={job.finished_at} />
-      {job.finished_at === null && <Moment name="Not started after" at={job.deadline} />}
+      {job.started_at === null && job.finished_at === null && (
+        <Moment name="Not started after" at={job.deadline} />
+      )}
       {(job.attempt > 1 || job.retries > 0) && (
         <>
           <dt>Attempt</dt>
