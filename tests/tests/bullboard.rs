@@ -201,6 +201,31 @@ async fn a_batch_s_progress_and_its_halt_are_told() {
     assert_eq!(done, hosts.iter().map(String::as_str).collect(), "{last}");
 }
 
+#[tokio::test]
+async fn a_batch_that_begins_is_told_as_a_whole_and_lists_are_bounded() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let mut socket = board(&admin).await;
+    assert_eq!(snapshot(&mut socket).await["counts"], json!({}));
+    let mut hosts = Vec::new();
+    for n in 0..120 {
+        let made = admin.add_host(&format!("away-{n}"), None).await;
+        hosts.push(made["id"].as_str().expect("an id").to_owned());
+    }
+    // Its jobs are made at once, without an event of their own.
+    let body = json!({ "command": "report_now", "hosts": hosts, "rings": false });
+    admin.post("/api/v1/commands", body).await.expect(202);
+    let again = snapshot(&mut socket).await;
+    assert_eq!(again["counts"], json!({ "queued": 120 }), "{again}");
+    // The list is bounded.
+    assert_eq!(again["queued"].as_array().map(Vec::len), Some(100));
+    // From there on it goes by changes again.
+    let id = again["queued"][0]["id"].as_str().expect("an id");
+    admin.post(&format!("/api/v1/jobs/{id}/cancel"), json!({})).await.expect(202);
+    let seq = again["seq"].as_u64().expect("a number");
+    assert_eq!(until(&mut socket, seq, id, "cancelled").await, ["cancelled"]);
+}
+
 /// Reads up to the next snapshot.
 async fn snapshot_after(socket: &mut Socket) -> Value {
     loop {

@@ -132,7 +132,7 @@ impl Teller<'_> {
             return self.snapshot().await;
         }
         for event in &missed.events {
-            if moves_unnamed(&event.data) {
+            if moves_unnamed(event) {
                 return self.snapshot().await;
             }
             self.after = event.seq;
@@ -152,11 +152,12 @@ impl Teller<'_> {
     }
 }
 
-/// Whether an event stands for changes of jobs that have no event of their own: what waits of a
-/// batch is called off all at once.
-fn moves_unnamed(data: &Value) -> bool {
-    let says = |key, wanted: &str| data.get(key).is_some_and(|value| value == wanted);
-    says("kind", "batch") && says("state", &BatchState::Halted.to_string())
+/// Whether an event stands for changes of jobs that have no event of their own: the jobs of a batch
+/// are made all at once, and what waits of it is called off all at once.
+fn moves_unnamed(event: &Event) -> bool {
+    let says = |key, wanted: &str| event.data.get(key).is_some_and(|value| value == wanted);
+    let begins = says("created_at", &event.at);
+    says("kind", "batch") && (begins || says("state", &BatchState::Halted.to_string()))
 }
 
 async fn at(moment: Option<Instant>) {
