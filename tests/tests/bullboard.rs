@@ -226,6 +226,25 @@ async fn a_batch_that_begins_is_told_as_a_whole_and_lists_are_bounded() {
     assert_eq!(until(&mut socket, seq, id, "cancelled").await, ["cancelled"]);
 }
 
+#[tokio::test]
+async fn too_many_changes_at_once_are_told_as_a_snapshot() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let mut hosts = Vec::new();
+    for n in 0..150 {
+        let made = admin.add_host(&format!("away-{n}"), None).await;
+        hosts.push(made["id"].as_str().expect("an id").to_owned());
+    }
+    let body = json!({ "command": "report_now", "hosts": hosts, "rings": false, "deadline": "5s" });
+    admin.post("/api/v1/commands", body).await.expect(202);
+    let mut socket = board(&admin).await;
+    assert_eq!(snapshot(&mut socket).await["counts"], json!({ "queued": 150 }));
+    // All of them expire in one moment, each with an event of its own.
+    let again = snapshot(&mut socket).await;
+    assert_eq!(again["counts"], json!({ "expired": 150 }), "{again}");
+    assert_eq!(again["failed"].as_array().map(Vec::len), Some(100));
+}
+
 /// Reads up to the next snapshot.
 async fn snapshot_after(socket: &mut Socket) -> Value {
     loop {

@@ -29,7 +29,7 @@ use crate::socket::{self, Beat, End, Socket, Writer};
 use crate::store::{BatchState, Board, Tally};
 
 /// Changes that are told one by one; whoever has missed more gets a snapshot.
-const CHANGES: u32 = 256;
+const CHANGES: u32 = 128;
 
 /// Counts and the progress of batches are told at most once in this time.
 const TALLY: Duration = Duration::from_secs(1);
