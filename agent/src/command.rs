@@ -1,6 +1,7 @@
 //! What this agent can be told to do: one file for each command, and the one place where a name
 //! leads to it. Whether the host allows it is asked there, for every single job.
 
+mod compliance_scan;
 mod report_now;
 mod run_tool;
 
@@ -28,6 +29,7 @@ pub struct Context {
 /// Runs a command to its end.
 pub async fn run(run: &Run, context: &Context) -> Done {
     match run.command.as_str().parse() {
+        Ok(Command::ComplianceScan) => compliance_scan::run(&run.params, context).await,
         Ok(Command::ReportNow) => report_now::run(context).await,
         Ok(Command::RunTool) => run_tool::run(&run.params, context).await,
         _ => failed(&format!("this agent does not offer {}", run.command.as_str())),

@@ -85,5 +85,9 @@ pub const JOB_OUTPUT_WINDOW: usize = 64 << 10;
 /// Output that is kept of one job, in bytes: half of it the first, half of it the newest.
 pub const JOB_OUTPUT_KEPT: usize = 1 << 20;
 
+/// Report of a compliance scan, in bytes of JSON: a job's output of this length waits whole on a host
+/// that nobody listens to.
+pub const SCAN_REPORT: usize = 192 << 10;
+
 /// Jobs that an agent has in its journal at once.
 pub const JOBS_HELD: usize = 64;

@@ -1,6 +1,7 @@
 //! Compliance scans: what a scanner found on a host, whichever scanner it was. Everything here is a
 //! claim of a possibly hostile host and is bounded as it is read.
 
+mod fit;
 mod score;
 mod text;
 
