@@ -52,8 +52,8 @@ pub(super) struct Seen {
 /// When the way between a page and its terminal was disturbed, and what that excuses.
 #[derive(Debug, Default)]
 pub(super) struct Disturbances {
-    /// Counts how often a page was connected.
-    connections: AtomicU64,
+    /// Counts the moments at which some page may take or have the terminal.
+    stirs: AtomicU64,
     times: Mutex<Vec<Instant>>,
     end_heard: AtomicBool,
 }
@@ -123,7 +123,9 @@ impl Page {
             known: false,
             expects_gap: None,
             reached_at: around.world.born(),
-            connection: 0,
+            stirs: 0,
+            others: 0,
+            asked: 0,
             end_heard: false,
             around,
         };
@@ -203,8 +205,12 @@ struct Task {
     /// Where the output goes on, as the terminal said; before it a gap must be declared.
     expects_gap: Option<u64>,
     reached_at: Instant,
-    /// Which connection to the terminal it had last.
-    connection: u64,
+    /// How often it stirred itself.
+    stirs: u64,
+    /// How often others had stirred when it asked for the terminal that it reached last.
+    others: u64,
+    /// How often others had stirred when it asked last.
+    asked: u64,
     end_heard: bool,
 }
 
@@ -233,6 +239,7 @@ impl Task {
                 over => over,
             };
             self.look(|seen| seen.connected = false);
+            self.stir();
             match over {
                 Over::Ended => return,
                 Over::Retry => {
@@ -281,6 +288,8 @@ impl Task {
         *lock(&self.cutter) = Some(cutter);
         tokio::spawn(super::bridge::serve(daemon, theirs));
         let resume = (self.known || !self.new).then_some(json!({ "offset": self.received }));
+        self.stir();
+        self.asked = self.others_stirs();
         mine.put(Message::Text(json!({ "type": "connect", "resume": resume }).to_string()));
         let mut socket = Socket { line: mine, connected: false, fresh: true, had: self.received };
         loop {
@@ -388,9 +397,8 @@ impl Task {
                     self.fault(format!("a gap from {from} to {to}, but not here"));
                 }
                 let excused = self.around.disturbances.excuse(self.reached_at, self.around.hold);
-                let connections = self.around.disturbances.connections.load(Ordering::Relaxed);
-                // Another page may have been told more since this one was.
-                if !excused && self.connection == connections {
+                // Another page may have been told more since this one asked.
+                if !excused && self.others == self.others_stirs() {
                     self.fault(format!("a gap from {from} to {to} within the hold"));
                 }
                 self.received = to;
@@ -428,9 +436,19 @@ impl Task {
         None
     }
 
+    fn stir(&mut self) {
+        self.stirs += 1;
+        self.around.disturbances.stirs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn others_stirs(&self) -> u64 {
+        self.around.disturbances.stirs.load(Ordering::Relaxed) - self.stirs
+    }
+
     fn reached(&mut self) {
         self.reached_at = Instant::now();
-        self.connection = self.around.disturbances.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.stir();
+        self.others = self.asked;
         let received = self.received;
         let typed = self.input.end;
         self.look(|seen| {
