@@ -17,6 +17,7 @@ use sqlx::{SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 mod audit;
 mod backup;
+mod claim;
 mod directory;
 mod error;
 mod event;
@@ -28,11 +29,13 @@ mod page;
 mod provisioning;
 mod row;
 mod session;
+mod settings;
 mod tenant;
 mod ticket;
 mod user;
 
 pub use audit::{AuditRow, AuditVerdict};
+pub use claim::{Claim, Claimed};
 pub use directory::DataDir;
 pub use error::StoreError;
 pub use event::Missed;
@@ -141,6 +144,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "detached", include_str!("../migrations/0002_detached.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
     (4, "jobs", include_str!("../migrations/0004_jobs.sql")),
+    (5, "jobs by state", include_str!("../migrations/0005_jobs_by_state.sql")),
+    (11, "claims", include_str!("../migrations/0011_claims.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

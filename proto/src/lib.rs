@@ -8,15 +8,18 @@
 //! | [`limit`], [`close`], [`error`] | numbers and names that both ends agree on |
 //! | [`link`], [`frame`], [`stream`], [`window`] | daemon and keeper: words, bytes, flow control |
 //! | [`job`], [`report`], [`scan`] | commands to hosts, what a host reports in full, and how it complies |
+//! | [`docker`], [`integration`], [`settings`] | its containers, what else it can do, and what it is set to |
 //! | [`terminal`], [`event`] | page and daemon |
 //! | [`patchmon`], [`utf8`] | PatchMon's vocabulary, and text out of bytes for it |
 
 pub mod close;
+pub mod docker;
 pub mod error;
 pub mod event;
 pub mod fact;
 pub mod frame;
 pub mod id;
+pub mod integration;
 pub mod job;
 pub mod limit;
 pub mod link;
@@ -25,6 +28,7 @@ pub mod report;
 pub mod scan;
 pub mod secret;
 pub mod server_url;
+pub mod settings;
 pub mod stream;
 pub mod terminal;
 pub mod utf8;

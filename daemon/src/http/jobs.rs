@@ -7,6 +7,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use gangplank_proto::id::JobId;
 use gangplank_proto::job::Command;
+use gangplank_proto::settings::Settings;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -18,9 +19,6 @@ use crate::clock::Timestamp;
 use crate::config::parse_duration;
 use crate::job;
 use crate::store::{JobFilter, JobOutput, NewJob, StoreError};
-
-/// Priority when an order says none.
-const PRIORITY: u8 = 5;
 
 /// The longest wait for output.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -51,6 +49,8 @@ impl Order {
             Refusal::bad_request(format!("there is no such command; there are {known}"))
         };
         let command = self.command.parse::<Command>().map_err(unknown)?;
+        let params = self.params.unwrap_or_else(|| Value::Object(Map::new()));
+        check_params(command, &params)?;
         let now = app.clock.now();
         let not_before = self.not_before.map_or(now, |moment| moment.max(now));
         let wrong = || Refusal::bad_request("deadline takes a duration such as 30m, 1h or 7d");
@@ -60,14 +60,26 @@ impl Order {
         };
         Ok(NewJob {
             command,
-            params: self.params.unwrap_or_else(|| Value::Object(Map::new())),
-            priority: self.priority.unwrap_or(PRIORITY),
+            params,
+            priority: self.priority.unwrap_or(job::PRIORITY),
             retries: self.retries,
             not_before,
             deadline: not_before.plus(life),
             idempotency_key: self.idempotency_key,
         })
     }
+}
+
+/// Refuses what no agent would take; what only the host can know is left to it.
+fn check_params(command: Command, params: &Value) -> Result<(), Refusal> {
+    match command {
+        Command::SettingsUpdate => {
+            let settings = Settings::deserialize(params).map_err(|error| error.to_string());
+            settings.and_then(|s| s.checked().map_err(|error| error.to_string())).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+    .map_err(|error| Refusal::bad_request(format!("{command} takes no such params: {error}")))
 }
 
 pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {

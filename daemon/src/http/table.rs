@@ -1,13 +1,22 @@
 //! The route table: every route of the daemon, and nothing that isn't here answers.
 
+macro_rules! handler {
+    ($function:path) => {
+        (|app, call| Box::pin($function(app, call))) as Handler
+    };
+}
+
+mod claims;
+mod jobs;
+
 use std::sync::LazyLock;
 
 use http::Method;
 
 use super::route::{Credential, Handler, Kind, OriginRule, PERSON, Route};
 use super::{
-    agent, audit, batches, board, commands, console, devices, events, host_keys, hosts, install,
-    jobs, login, openapi, public, sessions, settings, terminal, tickets, users,
+    agent, audit, board, console, devices, events, host_keys, hosts, install, login, openapi,
+    public, sessions, settings, terminal, tickets, users,
 };
 use crate::auth::Permission;
 
@@ -28,12 +37,6 @@ const BOARD: &[Credential] = &[
     Credential::Ticket,
 ];
 
-macro_rules! handler {
-    ($function:path) => {
-        (|app, call| Box::pin($function(app, call))) as Handler
-    };
-}
-
 fn open(path: &'static str, summary: &'static str, handler: Handler) -> Route {
     Route {
         method: Method::GET,
@@ -45,104 +48,6 @@ fn open(path: &'static str, summary: &'static str, handler: Handler) -> Route {
         summary,
         handler,
     }
-}
-
-fn device(method: Method, path: &'static str, summary: &'static str, handler: Handler) -> Route {
-    Route {
-        method,
-        kind: Kind::Agent,
-        origin: OriginRule::Absent,
-        credentials: &[Credential::DeviceKey],
-        ..open(path, summary, handler)
-    }
-}
-
-/// Commands to hosts.
-fn jobs() -> Vec<Route> {
-    use Method as M;
-    let read = Some(Permission::JobsRead);
-    let run = Some(Permission::JobsRun);
-    vec![
-        person(
-            M::POST,
-            "/api/v1/hosts/{host_id}/commands",
-            run,
-            "Give a host a command",
-            handler!(jobs::create),
-        ),
-        person(
-            M::GET,
-            "/api/v1/hosts/{host_id}/report",
-            Some(Permission::HostsRead),
-            "A host's latest full report",
-            handler!(jobs::report),
-        ),
-        person(
-            M::POST,
-            "/api/v1/commands",
-            run,
-            "Give many hosts a command",
-            handler!(batches::create),
-        ),
-        person(M::GET, "/api/v1/batches", read, "List batches", handler!(batches::list)),
-        person(M::GET, "/api/v1/batches/{batch_id}", read, "One batch", handler!(batches::get)),
-        person(
-            M::POST,
-            "/api/v1/batches/{batch_id}/pause",
-            run,
-            "Hand out no more of a batch",
-            handler!(batches::pause),
-        ),
-        person(
-            M::POST,
-            "/api/v1/batches/{batch_id}/resume",
-            run,
-            "Hand out a paused batch again",
-            handler!(batches::resume),
-        ),
-        person(
-            M::POST,
-            "/api/v1/batches/{batch_id}/halt",
-            run,
-            "Call off what is left of a batch",
-            handler!(batches::halt),
-        ),
-        person(M::GET, "/api/v1/jobs", read, "List jobs", handler!(jobs::list)),
-        person(M::GET, "/api/v1/jobs/{job_id}", read, "One job", handler!(jobs::get)),
-        person(
-            M::GET,
-            "/api/v1/jobs/{job_id}/output",
-            read,
-            "What a job printed, from an offset on",
-            handler!(jobs::output),
-        ),
-        person(
-            M::POST,
-            "/api/v1/jobs/{job_id}/cancel",
-            run,
-            "Call a job off",
-            handler!(jobs::cancel),
-        ),
-        person(
-            M::POST,
-            "/api/v1/jobs/{job_id}/retry",
-            run,
-            "Do a job that is over again, as a new one",
-            handler!(jobs::retry),
-        ),
-        device(
-            M::GET,
-            "/api/v1/commands",
-            "Commands for this host; waits for some",
-            handler!(commands::poll),
-        ),
-        device(
-            M::POST,
-            "/api/v1/commands/{job_id}/result",
-            "What came of a command",
-            handler!(commands::result),
-        ),
-    ]
 }
 
 fn person(
@@ -161,6 +66,16 @@ fn person(
         permission,
         summary,
         handler,
+    }
+}
+
+fn device(method: Method, path: &'static str, summary: &'static str, handler: Handler) -> Route {
+    Route {
+        method,
+        kind: Kind::Agent,
+        origin: OriginRule::Absent,
+        credentials: &[Credential::DeviceKey],
+        ..open(path, summary, handler)
     }
 }
 
@@ -317,7 +232,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             )
         },
     ];
-    routes.extend(jobs());
+    routes.extend(jobs::routes());
+    routes.extend(claims::routes());
     routes.push(Route {
         kind: Kind::AgentSocket,
         origin: OriginRule::Absent,

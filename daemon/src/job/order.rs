@@ -3,12 +3,32 @@
 use std::time::Duration;
 
 use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
+use gangplank_proto::job::Command;
+use serde_json::Value;
 
 use super::hand;
 use crate::app::App;
 use crate::audit::By;
 use crate::clock::Timestamp;
 use crate::store::{BatchState, CreatedBatch, Job, NewBatch, NewJob, StoreError};
+
+/// Priority of an order that says none.
+pub const PRIORITY: u8 = 5;
+
+/// An order for now, as far as nothing else is said.
+#[must_use]
+pub fn plain(app: &App, command: Command, params: Value) -> NewJob {
+    let now = app.clock.now();
+    NewJob {
+        command,
+        params,
+        priority: PRIORITY,
+        retries: 0,
+        not_before: now,
+        deadline: now.plus(app.config().jobs.deadline),
+        idempotency_key: None,
+    }
+}
 
 /// Orders one job. None when there is no such host.
 ///

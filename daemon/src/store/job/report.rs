@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Job, JobWrite};
 use crate::clock::Timestamp;
+use crate::store::claim::{self, Claim};
 use crate::store::row::{json, parsed, time, to_json};
 use crate::store::{Store, StoreError};
 
@@ -69,6 +70,17 @@ impl JobWrite {
         .bind(job.host.to_string())
         .execute(&mut *self.tx)
         .await?;
+        Ok(())
+    }
+
+    /// Keeps what a job printed as what its host says of itself.
+    pub(super) async fn keep_claim<T: Claim>(&mut self, job: &mut Job) -> Result<(), StoreError> {
+        let output = self.whole_output(job).await?.unwrap_or_default();
+        let Ok(said) = serde_json::from_slice::<T>(&output) else {
+            job.error = Some("what it says can't be read".into());
+            return Ok(());
+        };
+        claim::keep(&mut self.tx, job.tenant, job.host, Some(job.id), said, self.now).await?;
         Ok(())
     }
 }

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use gangplank_proto::docker::DockerInventory;
 use gangplank_proto::fact::HeldJob;
 use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
+use gangplank_proto::integration::Integrations;
 use gangplank_proto::job::{Asked, Command, Done, FromJob, JobEvent, JobState, Outcome, Said};
 
 use super::{Announced, Job, JobWrite};
@@ -177,8 +179,8 @@ impl JobWrite {
         job.error.clone_from(&done.error);
         job.result.clone_from(&done.result);
         job.lease_until = None;
-        if done.status == Outcome::Succeeded && job.command == Command::ReportNow {
-            self.keep_report(&mut job).await?;
+        if done.status == Outcome::Succeeded {
+            self.keep_what_it_says(&mut job).await?;
         }
         // What it printed and nobody has is a gap.
         let end = i64::try_from(done.output_end).map_or(job.output_end, |_| done.output_end);
@@ -198,6 +200,16 @@ impl JobWrite {
         }
         taken.freed.push((job.tenant, job.host));
         Ok(())
+    }
+
+    /// Keeps what the output of some commands is: what the host says of itself.
+    async fn keep_what_it_says(&mut self, job: &mut Job) -> Result<(), StoreError> {
+        match job.command {
+            Command::ReportNow => self.keep_report(job).await,
+            Command::DockerInventory => self.keep_claim::<DockerInventory>(job).await,
+            Command::RefreshIntegrationStatus => self.keep_claim::<Integrations>(job).await,
+            _ => Ok(()),
+        }
     }
 
     /// Makes a job wait for another attempt.
