@@ -54,6 +54,8 @@ pub struct Config {
     pub ssh: Ssh,
     /// Commands to hosts.
     pub jobs: Jobs,
+    /// Compliance scans.
+    pub compliance: Compliance,
     /// Socket of the process that keeps direct terminals; without one the daemon keeps them itself.
     pub keeper_socket: Option<PathBuf>,
     /// Limits.
@@ -139,6 +141,14 @@ pub struct Jobs {
     pub per_tenant: u32,
     pub lease: Duration,
     pub deadline: Duration,
+    pub kept: Duration,
+}
+
+/// Compliance scans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "every field is documented once, in the list of keys")]
+pub struct Compliance {
+    pub scans_per_host: u32,
     pub kept: Duration,
 }
 

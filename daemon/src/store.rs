@@ -18,6 +18,7 @@ use sqlx::{SqlSafeStr, Sqlite, SqlitePool, Transaction};
 mod audit;
 mod backup;
 mod claim;
+mod compliance;
 mod directory;
 mod error;
 mod event;
@@ -36,6 +37,10 @@ mod user;
 
 pub use audit::{AuditRow, AuditVerdict};
 pub use claim::{Claim, Claimed};
+pub use compliance::{
+    FleetHost, FleetScore, HostCompliance, RuleFilter, RuleOnHost, RuleWords, ScanRule, ScanSource,
+    Series, StoredScan, TrendPoint, WorstRule,
+};
 pub use directory::DataDir;
 pub use error::StoreError;
 pub use event::Missed;
@@ -145,6 +150,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
     (4, "jobs", include_str!("../migrations/0004_jobs.sql")),
     (5, "jobs by state", include_str!("../migrations/0005_jobs_by_state.sql")),
+    (6, "compliance", include_str!("../migrations/0006_compliance.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
 ];
 

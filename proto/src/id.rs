@@ -91,6 +91,14 @@ uuid_id!(
     BatchId
 );
 uuid_id!(
+    /// What a compliance scanner found on a host, once.
+    ScanId
+);
+uuid_id!(
+    /// An order for compliance scans that comes again and again.
+    ScheduleId
+);
+uuid_id!(
     /// One login of one user (a cookie or a token); logging out ends it.
     LoginId
 );

@@ -16,8 +16,8 @@ use super::show::Line;
 use super::source::{Origin, collect};
 use super::value::{Raw, Value, parse};
 use super::{
-    AuthConfig, BehindProxy, Config, ConfigError, Internal, Jobs, Limits, Listen, Log, LogFormat,
-    Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
+    AuthConfig, BehindProxy, Compliance, Config, ConfigError, Internal, Jobs, Limits, Listen, Log,
+    LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
 };
 
 /// Fewest bytes of any secret in production, and of those that others sign with everywhere.
@@ -76,6 +76,10 @@ pub(super) fn build(
             lease: values.time("jobs.lease"),
             deadline: values.time("jobs.deadline"),
             kept: values.time("jobs.kept"),
+        },
+        compliance: Compliance {
+            scans_per_host: values.small("compliance.scans_per_host"),
+            kept: values.time("compliance.kept"),
         },
         keeper_socket: values.keeper_socket(),
         limits,

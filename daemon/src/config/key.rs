@@ -41,6 +41,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+const DECADE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -172,6 +173,13 @@ pub const KEYS: &[Key] = &[
         "30d",
         "How long a command that is over can be seen, with what it printed.",
     ),
+    key(
+        "compliance.scans_per_host",
+        Form::Number(1, 1_000),
+        "100",
+        "Compliance scans that are kept of each host: the newest.",
+    ),
+    key("compliance.kept", Form::Time(DAY, DECADE), "400d", "How long a compliance scan is kept."),
     key(
         "keeper.socket",
         Form::Text,

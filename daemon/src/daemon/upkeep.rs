@@ -37,6 +37,12 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = app.store.remove_old_jobs(app.clock.now().minus(kept)).await {
                     tracing::error!(%error, "old jobs could not be removed");
                 }
+                let scans = app.config().compliance;
+                let before = app.clock.now().minus(scans.kept);
+                let removed = app.store.remove_old_scans(before, scans.scans_per_host).await;
+                if let Err(error) = removed {
+                    tracing::error!(%error, "old compliance scans could not be removed");
+                }
                 write_refusals(&app).await;
             }
         }

@@ -23,6 +23,7 @@ mod due;
 mod lease;
 mod output;
 mod report;
+mod scan;
 mod word;
 
 pub use batch::{Batch, BatchState, CreatedBatch, NewBatch, Selector};

@@ -195,6 +195,9 @@ impl JobWrite {
             let wait = backoff(job.attempt);
             self.again(&mut job, wait).await?;
         } else {
+            if job.command == Command::ComplianceScan {
+                self.keep_scan(&mut job, done.status).await?;
+            }
             self.step(&mut job, JobEvent::Finish(done.status)).await?;
             taken.batches.extend(job.batch.map(|batch| (job.tenant, batch)));
         }
