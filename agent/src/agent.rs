@@ -9,6 +9,7 @@ use gangplank_certs::TrustError;
 use gangplank_proto::fact::Hello;
 use gangplank_proto::limit;
 use gangplank_proto::link::Open;
+use gangplank_proto::settings::Settings;
 use gangplank_terminal::keeper::{Keeper, KeeperConfig};
 use gangplank_terminal::link::Channels;
 use tokio::sync::watch;
@@ -18,12 +19,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Credentials, Local, file};
 use crate::dial::Dialer;
-use crate::facts;
 use crate::job::{Jobs, Journal};
 use crate::link::{
-    Backoff, ConnectError, Connected, Ended, Link, Loss, Polling, RequestError, Retry, connect,
+    Backoff, ConnectError, Connected, Ended, Link, Loss, OfHost, Polling, RequestError, Retry,
+    connect,
 };
 use crate::policy::Account;
+use crate::{docker, facts};
 
 /// For terminals to hang up and say so when the agent stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -70,6 +72,8 @@ pub struct Agent {
     credentials: Credentials,
     own: Account,
     local: watch::Sender<Arc<Local>>,
+    settings: watch::Sender<Settings>,
+    containers: docker::Changes,
     keeper: Keeper,
     terminals: TaskTracker,
     journal: Journal,
@@ -93,6 +97,8 @@ impl Agent {
             credentials: config.credentials,
             own: facts::own_account(),
             local: watch::Sender::new(Arc::new(config.local)),
+            settings: watch::Sender::new(Settings::default()),
+            containers: docker::Changes::default(),
             keeper: Keeper::new(bounds, terminals.clone(), stop),
             terminals,
             journal: Journal::new(file::beside(&config.path, "jobs")),
@@ -128,7 +134,11 @@ impl Agent {
     /// Runs until `stop` is cancelled: connects, serves, and connects again. Then terminals are
     /// hung up, the daemon hears of it, and the link is closed.
     pub async fn run(&self, stop: CancellationToken) {
-        let jobs = Jobs::start(self.journal.clone(), self.local.subscribe(), &self.work);
+        let (local, settings) = (self.local.subscribe(), self.settings.clone());
+        let jobs = Jobs::start(self.journal.clone(), local, settings, &self.work);
+        let (local, settings) = (self.local.subscribe(), self.settings.subscribe());
+        let follow = docker::follow(self.containers.clone(), local, settings);
+        self.work.spawn(stop.clone().run_until_cancelled_owned(follow));
         let mut backoff = Backoff::default();
         let mut said = String::new();
         let mut retry = Retry::default();
@@ -191,7 +201,9 @@ impl Agent {
             Channels::new(self.keeper.clone(), Box::new(check), limit::CHANNELS_PER_LINK);
         let over = CancellationToken::new();
         let line = jobs.line().await;
-        let link = Link::new(socket, channels, line, self.heartbeat).run(hello, over.clone());
+        let host = OfHost { settings: self.settings.clone(), containers: self.containers.listen() };
+        let link = Link::new(socket, channels, line, host, self.heartbeat);
+        let link = link.run(hello, over.clone());
         // The link goes on while terminals hang up, so that their last words reach the daemon.
         let farewell = async {
             stop.cancelled().await;

@@ -12,6 +12,7 @@
 //! | `credentials.api_id`, `.api_key` | what enrolment got; each also `…_file`, or a systemd credential |
 //! | `log.level` | `error`, `warn`, `info` (default), `debug` or `trace` |
 //! | `host.ssh_dir` | where this host's sshd has its keys and settings, `/etc/ssh` |
+//! | `docker.socket` | where the container engine listens, `/var/run/docker.sock` |
 //! | `policy.*` | see [`crate::policy`] |
 //! | `tools.NAME.*` | what `run_tool` may run, see [`crate::policy::Tool`] |
 

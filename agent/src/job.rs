@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gangplank_proto::fact::HeldJob;
 use gangplank_proto::job::{FromJob, ToJob};
+use gangplank_proto::settings::Settings;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
@@ -91,16 +92,19 @@ impl JobLine {
 }
 
 impl Jobs {
-    /// Starts the worker on what its journal holds; what it runs is tracked.
+    /// Starts the worker on what its journal holds; what it runs is tracked, and may change
+    /// `settings`.
     #[must_use]
     pub fn start(
         journal: Journal,
         local: watch::Receiver<Arc<Local>>,
+        settings: watch::Sender<Settings>,
         tracker: &TaskTracker,
     ) -> Self {
         let (asked, inputs) = mpsc::channel(ASKED);
         let held = Held::default();
-        tracker.spawn(Worker::new(journal, local, held.clone(), tracker.clone()).run(inputs));
+        let told = (local, settings);
+        tracker.spawn(Worker::new(journal, told, held.clone(), tracker.clone()).run(inputs));
         Self { asked, held }
     }
 

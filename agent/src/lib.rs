@@ -16,6 +16,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod dial;
+pub mod docker;
 pub mod enroll;
 pub mod facts;
 pub mod job;

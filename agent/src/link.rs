@@ -33,7 +33,7 @@ use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 pub use backoff::{Backoff, Loss};
 pub use poll::{Polling, Retry};
-pub use pump::Link;
+pub use pump::{Link, OfHost};
 pub use request::RequestError;
 pub(crate) use upgrade::retry_after;
 pub use upgrade::{ConnectError, Connected, connect};

@@ -34,6 +34,8 @@ pub struct Policy {
     pub update: bool,
     /// Packages may be reported and updated.
     pub packages: bool,
+    /// The socket of the container engine, when containers may be shown.
+    pub docker: Option<PathBuf>,
 }
 
 /// A user of this host, as far as the policy cares.
@@ -109,6 +111,7 @@ impl Default for Policy {
             scan_content: Vec::new(),
             update: false,
             packages: false,
+            docker: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Compliance scans of this host: which scanner, by what content, for which profile, and what it
 //! found. Nothing is ever changed on the host, and nothing is fetched from elsewhere.
 
+mod available;
 mod content;
 mod lynis;
 mod openscap;
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 
+pub use available::{Available, available};
 pub use process::Limits;
 pub use release::Release;
 pub use xccdf::{Bounds, XmlError};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gangplank_proto::close::CloseCode;
+use gangplank_proto::docker::{DockerInventory, DockerStatus};
 use gangplank_proto::fact::{FactText, Hello};
 use gangplank_proto::id::{ApiId, HostId, TenantId};
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,7 @@ enum HostEvent {
     Removed { host_id: HostId },
     Presence { host: Box<HostView> },
     FirstReport { host: Box<HostView> },
+    Container { host_id: HostId, container: DockerStatus },
 }
 
 impl State {
@@ -223,6 +225,24 @@ pub async fn report(app: &App, link: &AgentLink, hello: &Hello) -> Result<(), St
         tell(app, tenant, host, |host| HostEvent::FirstReport { host }).await;
     } else {
         tell(app, tenant, host, |host| HostEvent::Changed { host }).await;
+    }
+    Ok(())
+}
+
+/// Takes a change of a container of a host whose inventory is here, and tells.
+///
+/// # Errors
+/// When the store fails.
+pub async fn container(
+    app: &App,
+    link: &AgentLink,
+    change: &DockerStatus,
+) -> Result<(), StoreError> {
+    let (tenant, host) = (link.peer.tenant, link.peer.host);
+    let take = |inventory: &mut DockerInventory| inventory.take(change);
+    if app.store.change_claim(tenant, host, app.clock.now(), take).await? {
+        let event = HostEvent::Container { host_id: host, container: change.clone() };
+        app.events.publish(tenant, Topic::Hosts, &event).await?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gangplank_proto::close::CloseCode;
+use gangplank_proto::docker::DockerStatus;
 use gangplank_proto::error::{ErrorCode, OpenError};
 use gangplank_proto::fact::Hello;
 use gangplank_proto::id::{ApiId, ChannelId, ConnectionId, HostId, SessionId, TenantId};
@@ -24,10 +25,11 @@ use gangplank_proto::job::{FromJob, ToJob};
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromTerminal, ToTerminal};
 use gangplank_proto::secret::Secret;
+use gangplank_proto::settings::Settings;
 use gangplank_terminal::channel::Channel;
 use gangplank_terminal::queue::{Item, Outlet};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
@@ -45,6 +47,9 @@ const HELLO_PAUSE: Duration = Duration::from_secs(1);
 
 /// For what waits to be said when the link is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Changes of containers that wait to be taken.
+const CHANGES: usize = 64;
 
 /// Messages joined into one flush at most, so that a busy link still looks at its timers.
 const BATCH: usize = 64;
@@ -73,6 +78,8 @@ pub struct AgentPeer {
     pub vocabulary: Vocabulary,
     /// When it came.
     pub since: Timestamp,
+    /// What people set it to, as it was then.
+    pub settings: Settings,
 }
 
 /// A private key for an agent that can't ask for signatures.
@@ -93,6 +100,7 @@ pub struct AgentLink {
     heartbeat: Heartbeat,
     channels: Channels,
     jobs: JobLane,
+    containers: mpsc::Sender<DockerStatus>,
     legacy_keys: Mutex<HashMap<ChannelId, LegacyKey>>,
     hello: watch::Sender<Option<Arc<Hello>>>,
     ended: AtomicBool,
@@ -114,15 +122,16 @@ pub struct LinkEnd {
 }
 
 impl AgentLink {
-    /// A link that is not run yet, and what its agent will say about jobs.
+    /// A link that is not run yet, and what its agent will say about jobs and about containers.
     #[must_use]
     pub fn new(
         id: ConnectionId,
         peer: AgentPeer,
         heartbeat: Heartbeat,
-    ) -> (Arc<Self>, LinkEnd, JobWords) {
+    ) -> (Arc<Self>, LinkEnd, (JobWords, mpsc::Receiver<DockerStatus>)) {
         let (channels, outlet) = Channels::new(limit::CHANNELS_PER_LINK);
         let (jobs, to_agent, words) = JobLane::new();
+        let (containers, changes) = mpsc::channel(CHANGES);
         let (close, closing) = watch::channel(None);
         let link = Self {
             id,
@@ -130,12 +139,14 @@ impl AgentLink {
             heartbeat,
             channels,
             jobs,
+            containers,
             legacy_keys: Mutex::default(),
             hello: watch::Sender::new(None),
             ended: AtomicBool::new(false),
             close,
         };
-        (Arc::new(link), LinkEnd { outlet, jobs: to_agent, close: closing }, words)
+        let end = LinkEnd { outlet, jobs: to_agent, close: closing };
+        (Arc::new(link), end, (words, changes))
     }
 
     /// Opens a channel to a terminal by its first word, which says the output window too, `window`
@@ -290,6 +301,8 @@ enum Heard {
     Hello(Box<Hello>),
     /// A word about a job, and its length.
     Job(FromJob, usize),
+    /// A container changed.
+    Container(Box<DockerStatus>),
     Item(ChannelId, Item<FromTerminal>),
 }
 
@@ -342,6 +355,10 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
                     link.broken(jobs::TOO_MUCH);
                 }
             }
+            Ok(Heard::Container(change)) => {
+                // What finds no room is in the next inventory.
+                let _ = link.containers.try_send(*change);
+            }
             Ok(Heard::Item(channel, item)) => {
                 if codec.is_some() {
                     wait_for_room(link, channel, &item).await;
@@ -377,7 +394,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> End {
     let mut beat = heartbeat.start();
     let greeting = match link.peer.vocabulary {
-        Vocabulary::Native => native::welcome(),
+        Vocabulary::Native => native::welcome(link.peer.settings),
         Vocabulary::PatchMon => patchmon::greeting(),
     };
     if let Some(greeting) = greeting

@@ -135,6 +135,7 @@ mod tests {
             api_id: ApiId::from_random([7; 8]),
             secure: true,
             vocabulary: Vocabulary::Native,
+            settings: Default::default(),
             since: Timestamp::from_millis(0),
         };
         let socket = Socket::new(duplex(64).0, 1024, Duration::from_secs(30)).await;

@@ -8,11 +8,13 @@ use std::fmt;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::docker::DockerStatus;
 use crate::error::{HostKey, OpenError};
 use crate::fact::{FactText, Hello};
 use crate::id::{ChannelId, SessionId};
 use crate::job::{FromJob, ToJob};
 use crate::secret::Secret;
+use crate::settings::Settings;
 
 pub use open::{Credential, Keep, Open, Prompt, PtyRequest, Size, SizeError, Trust};
 
@@ -249,13 +251,15 @@ pub enum FromAgent {
     Channel(ChannelId, FromTerminal),
     /// A word about a job.
     Job(FromJob),
+    /// A container changed.
+    Docker(Box<DockerStatus>),
 }
 
 /// A text message to an agent.
 #[derive(Debug, Clone)]
 pub enum ToAgent {
-    /// The daemon took the hello.
-    Welcome,
+    /// The daemon took the credentials, and says what this agent is set to.
+    Welcome(Settings),
     /// A word to a terminal, in its channel.
     Channel(ChannelId, ToTerminal),
     /// A word about a job.
@@ -264,15 +268,19 @@ pub enum ToAgent {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum HelloWord {
+enum AgentWord {
     Hello(Box<Hello>),
+    DockerStatus(Box<DockerStatus>),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum WelcomeWord {
     #[serde(rename = "connected")]
-    Welcome,
+    Welcome {
+        #[serde(default)]
+        settings: Settings,
+    },
 }
 
 /// Tells the kinds of message apart: a word about a channel or a job names it.
@@ -321,10 +329,10 @@ impl FromAgent {
                 Ok(Self::Channel(channel, word.bounded()))
             }
             About::Job => Ok(Self::Job(serde_json::from_str(text)?)),
-            About::Link => {
-                let HelloWord::Hello(hello) = serde_json::from_str(text)?;
-                Ok(Self::Hello(Box::new(hello.bounded(sessions))))
-            }
+            About::Link => Ok(match serde_json::from_str(text)? {
+                AgentWord::Hello(hello) => Self::Hello(Box::new(hello.bounded(sessions))),
+                AgentWord::DockerStatus(change) => Self::Docker(change),
+            }),
         }
     }
 
@@ -334,7 +342,10 @@ impl FromAgent {
     /// Never for values that came out of [`Self::parse`].
     pub fn to_text(&self) -> Result<String, WordError> {
         Ok(match self {
-            Self::Hello(hello) => serde_json::to_string(&HelloWord::Hello(hello.clone()))?,
+            Self::Hello(hello) => serde_json::to_string(&AgentWord::Hello(hello.clone()))?,
+            Self::Docker(change) => {
+                serde_json::to_string(&AgentWord::DockerStatus(change.clone()))?
+            }
             Self::Channel(channel, word) => {
                 serde_json::to_string(&Addressed { channel: *channel, word })?
             }
@@ -353,8 +364,8 @@ impl ToAgent {
             About::Channel(channel) => Ok(Self::Channel(channel, serde_json::from_str(text)?)),
             About::Job => Ok(Self::Job(serde_json::from_str(text)?)),
             About::Link => {
-                let WelcomeWord::Welcome = serde_json::from_str(text)?;
-                Ok(Self::Welcome)
+                let WelcomeWord::Welcome { settings } = serde_json::from_str(text)?;
+                Ok(Self::Welcome(settings))
             }
         }
     }
@@ -365,7 +376,9 @@ impl ToAgent {
     /// Never for values that came out of [`Self::parse`].
     pub fn to_text(&self) -> Result<String, WordError> {
         Ok(match self {
-            Self::Welcome => serde_json::to_string(&WelcomeWord::Welcome)?,
+            Self::Welcome(settings) => {
+                serde_json::to_string(&WelcomeWord::Welcome { settings: *settings })?
+            }
             Self::Channel(channel, word) => {
                 serde_json::to_string(&Addressed { channel: *channel, word })?
             }

@@ -69,7 +69,7 @@ async fn a_host_reports_itself_in_full() {
 async fn what_a_host_does_not_allow_or_offer_fails_with_a_reason() {
     let worker = Worker::of(&DAEMON).await;
     for (body, reason) in [
-        (json!({ "command": "docker_inventory" }), "does not offer docker_inventory"),
+        (json!({ "command": "docker_inventory" }), "policy.docker = true"),
         (json!({ "command": "run_tool", "params": { "tool": "rm" } }), "lists no such tool"),
         (
             json!({ "command": "run_tool", "params": Marker::params("$(id)", 0) }),

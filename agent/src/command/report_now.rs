@@ -2,7 +2,7 @@
 
 use gangplank_proto::job::{Done, Outcome};
 
-use super::{Context, failed};
+use super::{Context, print};
 use crate::report;
 
 pub(super) async fn run(context: &Context) -> Done {
@@ -12,11 +12,5 @@ pub(super) async fn run(context: &Context) -> Done {
             return Done::new(Outcome::Cancelled, Some("called off while it ran"));
         }
     };
-    match serde_json::to_vec(&report) {
-        Ok(text) => {
-            context.output.print(&text).await;
-            Done::new(Outcome::Succeeded, None)
-        }
-        Err(error) => failed(&format!("the report can't be written: {error}")),
-    }
+    print(&report, context).await
 }

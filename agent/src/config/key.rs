@@ -33,10 +33,12 @@ const KEYS: &[(&str, Kind)] = &[
     ("policy.scan_content", Kind::List),
     ("policy.update", Kind::Switch),
     ("policy.packages", Kind::Switch),
+    ("policy.docker", Kind::Switch),
+    ("docker.socket", Kind::Text),
 ];
 
 /// Sections that only this program has; in others a variable may be meant for the daemon.
-const OWN_SECTIONS: &[&str] = &["credentials", "host", "policy"];
+const OWN_SECTIONS: &[&str] = &["credentials", "docker", "host", "policy"];
 
 /// A value as it was written. It may be a secret: it has no `Debug` and problems never show it.
 #[derive(Clone)]

@@ -228,6 +228,10 @@ impl<'a> Reader<'a> {
             packages: self.values.switch("policy.packages"),
             ..Policy::default()
         };
+        if self.values.switch("policy.docker") {
+            let socket = self.path("docker.socket");
+            policy.docker = Some(socket.unwrap_or_else(|| PathBuf::from("/var/run/docker.sock")));
+        }
         if let Some(words) = self.values.list("policy.terminal") {
             let has = |kind: &str| words.iter().any(|word| word == kind);
             (policy.ssh, policy.pty) = (has("ssh"), has("pty"));

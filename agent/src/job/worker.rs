@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gangplank_proto::id::JobId;
 use gangplank_proto::job::{Asked, Done, FromJob, Outcome, Progress, Run, ToJob};
 use gangplank_proto::limit;
+use gangplank_proto::settings::Settings;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::TaskTracker;
@@ -51,6 +52,7 @@ enum Event {
 pub(super) struct Worker {
     journal: Journal,
     local: watch::Receiver<Arc<Local>>,
+    settings: watch::Sender<Settings>,
     held: Held,
     tracker: TaskTracker,
     jobs: BTreeMap<JobId, Job>,
@@ -65,7 +67,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         journal: Journal,
-        local: watch::Receiver<Arc<Local>>,
+        (local, settings): (watch::Receiver<Arc<Local>>, watch::Sender<Settings>),
         held: Held,
         tracker: TaskTracker,
     ) -> Self {
@@ -73,6 +75,7 @@ impl Worker {
         Self {
             journal,
             local,
+            settings,
             held,
             tracker,
             jobs: BTreeMap::new(),
@@ -340,6 +343,7 @@ impl Worker {
             local: self.local.borrow().clone(),
             output: spool,
             progress: Reporter { id, events: self.events.clone() },
+            settings: self.settings.clone(),
             cancel: job.cancel.clone(),
         };
         self.spawn(id, run, context);

@@ -10,8 +10,8 @@ use gangplank_proto::close::CloseCode;
 use gangplank_proto::fact::{FactText, Hello};
 use gangplank_proto::frame;
 use gangplank_proto::id::ChannelId;
-use gangplank_proto::job::FromJob;
 use gangplank_proto::link::{FromAgent, FromTerminal, ToAgent};
+use gangplank_proto::settings::Settings;
 use gangplank_terminal::gathering::Gathering;
 use gangplank_terminal::link::Channels;
 use gangplank_terminal::queue::{Item, Outlet};
@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::{Connected, Ended};
+use crate::docker::Heard;
 use crate::job::JobLine;
 
 /// Bytes written before a flush at most, so that words that come in don't wait long.
@@ -40,12 +41,22 @@ pub struct Link {
     channels: Channels,
     output: Outlet<FromTerminal>,
     jobs: JobLine,
+    host: OfHost,
     heartbeat: Duration,
     /// Since when written bytes wait for the socket.
     flushing: Option<Instant>,
     gathering: Gathering,
     heard: Instant,
     strikes: u8,
+}
+
+/// What a link carries about its host, beside channels and jobs.
+#[derive(Debug)]
+pub struct OfHost {
+    /// What the agent is set to, as the daemon says.
+    pub settings: watch::Sender<Settings>,
+    /// Changes of containers.
+    pub containers: Heard,
 }
 
 /// What the socket has to say.
@@ -62,6 +73,7 @@ impl Link {
         socket: Connected,
         (channels, output): (Channels, Outlet<FromTerminal>),
         jobs: JobLine,
+        host: OfHost,
         heartbeat: Duration,
     ) -> Self {
         let heard = Instant::now();
@@ -70,6 +82,7 @@ impl Link {
             channels,
             output,
             jobs,
+            host,
             heartbeat,
             flushing: None,
             gathering: Gathering::default(),
@@ -131,7 +144,10 @@ impl Link {
                     self.write(channel, item).await?;
                 }
                 // One at a time, so that terminals have their turns between them.
-                word = self.jobs.next(), if idle => self.say_job(word)?,
+                word = self.jobs.next(), if idle => self.say(&FromAgent::Job(word))?,
+                change = self.host.containers.next(), if idle => {
+                    self.say(&FromAgent::Docker(Box::new(change)))?;
+                }
                 Ok(()) = hello.changed(), if idle => self.say_hello(&mut hello)?,
                 _ = ping.tick() => {
                     // While a write is stuck a ping would only wait behind it.
@@ -155,15 +171,11 @@ impl Link {
         let mut hello = Box::new(hello.borrow_and_update().clone());
         // As the journal is at this very place among the words about jobs.
         hello.jobs = self.jobs.held();
-        let text = FromAgent::Hello(hello).to_text();
-        let text = text.map_err(|_| Ended::Protocol("the hello can't be written"))?;
-        self.gathering.other();
-        self.start_send(Message::text(text))
+        self.say(&FromAgent::Hello(hello))
     }
 
-    fn say_job(&mut self, word: FromJob) -> Result<(), Ended> {
-        let text = FromAgent::Job(word).to_text();
-        let text = text.map_err(|_| Ended::Protocol("a word about a job can't be written"))?;
+    fn say(&mut self, word: &FromAgent) -> Result<(), Ended> {
+        let text = word.to_text().map_err(|_| Ended::Protocol("a word can't be written"))?;
         self.gathering.other();
         self.start_send(Message::text(text))
     }
@@ -179,7 +191,10 @@ impl Link {
     fn take(&mut self, message: Message) -> Result<Option<Ended>, Ended> {
         match message {
             Message::Text(text) => match ToAgent::parse(&text) {
-                Ok(ToAgent::Welcome) => tracing::debug!("the server took the hello"),
+                Ok(ToAgent::Welcome(settings)) => {
+                    tracing::debug!("the server took the hello");
+                    self.host.settings.send_replace(settings);
+                }
                 Ok(ToAgent::Job(word)) => self.jobs.take(word),
                 Ok(ToAgent::Channel(channel, word)) => self.channels.word(channel, word)?,
                 // The parser's own text may quote a secret.

@@ -68,7 +68,8 @@ pub(super) fn rules(document: &Document, profile: &Profile) -> usize {
     document.rules.iter().filter(|rule| looked_at(rule)).count()
 }
 
-fn short(profile: &Profile) -> &str {
+/// Its name without the publisher's.
+pub(super) fn short(profile: &Profile) -> &str {
     profile.id.split_once(MARK).map_or(profile.id.as_str(), |(_, short)| short)
 }
 

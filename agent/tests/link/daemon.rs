@@ -21,6 +21,7 @@ use gangplank_proto::link::{
 };
 use gangplank_proto::secret::Secret;
 use gangplank_proto::server_url::ServerUrl;
+use gangplank_proto::settings::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -110,7 +111,7 @@ impl Daemon {
             panic!("no hello");
         };
         peer.hello = *hello;
-        let welcome = ToAgent::Welcome.to_text().unwrap();
+        let welcome = ToAgent::Welcome(Settings::default()).to_text().unwrap();
         peer.send(Message::text(welcome)).await;
         peer
     }
@@ -207,7 +208,7 @@ impl Peer {
                     match FromAgent::parse(&text, limit::CHANNELS_PER_LINK).unwrap() {
                         FromAgent::Channel(ChannelId(id), word) => return (id, Said::Word(word)),
                         FromAgent::Hello(hello) => self.hello = *hello,
-                        FromAgent::Job(word) => panic!("a job that nobody ordered: {word:?}"),
+                        other => panic!("nobody asked for {other:?}"),
                     }
                 }
                 Message::Binary(data) => {

@@ -1,6 +1,7 @@
 //! `GET /api/v1/agents/ws`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::Response;
 use gangplank_proto::close::CloseCode;
@@ -15,6 +16,9 @@ use crate::link::{self, AgentLink, AgentPeer, Vocabulary};
 use crate::socket::{End, Socket};
 use crate::store::Heard;
 
+/// Between two changes of a host's containers that are taken.
+const CONTAINER_PACE: Duration = Duration::from_millis(100);
+
 pub(super) async fn link(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     let agent = call.agent()?.clone();
     let native = upgrade::offers(&call.headers, SUBPROTOCOL);
@@ -25,6 +29,7 @@ pub(super) async fn link(app: Arc<App>, mut call: Call) -> Result<Response, Refu
         secure: call.peer.secure,
         vocabulary: if native { Vocabulary::Native } else { Vocabulary::PatchMon },
         since: app.clock.now(),
+        settings: app.store.host_settings(agent.tenant, agent.host).await?,
     };
     let served = Arc::clone(&app);
     upgrade::accept(&app, &mut call, native.then_some(SUBPROTOCOL), move |socket| async move {
@@ -35,7 +40,7 @@ pub(super) async fn link(app: Arc<App>, mut call: Call) -> Result<Response, Refu
 
 async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
     let id = app.registry.connection_id();
-    let (link, end, mut words) = AgentLink::new(id, peer, socket.heartbeat.clone());
+    let (link, end, (mut words, mut changes)) = AgentLink::new(id, peer, socket.heartbeat.clone());
     let place = app.registry.enter(Arc::clone(&link));
     // A credential that was revoked between the gate and the registry is seen now.
     let host = app.store.host(link.peer.tenant, link.peer.host).await;
@@ -64,6 +69,16 @@ async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
         }
         std::future::pending::<()>().await;
     };
+    let containers = async {
+        while let Some(change) = changes.recv().await {
+            if let Err(error) = fleet::container(&app, &link, &change).await {
+                tracing::error!(%error, host = %link.peer.host, "a container's change could not be kept");
+            }
+            // One host's containers are no reason to keep the store busy.
+            tokio::time::sleep(CONTAINER_PACE).await;
+        }
+        std::future::pending::<()>().await;
+    };
     let goodbye = async {
         let end = stopping.wait().await;
         link.close(end);
@@ -74,6 +89,7 @@ async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
         () = reports => End::Gone,
         () = goodbye => End::Gone,
         () = jobs => End::Gone,
+        () = containers => End::Gone,
     };
     app.jobs.left(link.peer.host, link.id);
     let reason = match &end {

@@ -6,6 +6,7 @@ use axum::response::Response;
 use gangplank_proto::job::Command;
 use gangplank_proto::settings::Settings;
 use http::StatusCode;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::error::Refusal;
@@ -13,14 +14,32 @@ use super::gate::Call;
 use crate::app::App;
 use crate::job;
 
+/// Settings as people say them: what isn't known is a mistake.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Said {
+    #[serde(default)]
+    update_interval: Option<u32>,
+    #[serde(default)]
+    docker_events: Option<bool>,
+}
+
+impl Said {
+    /// The settings, checked.
+    pub(super) fn settings(self) -> Result<Settings, String> {
+        let Self { update_interval, docker_events } = self;
+        let settings = Settings { update_interval, docker_events };
+        settings.checked().map_err(|error| error.to_string())
+    }
+}
+
 pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let settings = app.store.host_settings(call.person()?.tenant, call.host()?.id).await?;
     super::json(StatusCode::OK, &settings)
 }
 
 pub(super) async fn patch(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
-    let said = call.json::<Settings>().await?.checked();
-    let said = said.map_err(|error| Refusal::bad_request(error.to_string()))?;
+    let said = call.json::<Said>().await?.settings().map_err(Refusal::bad_request)?;
     let (tenant, by) = (call.person()?.tenant, call.by(&app)?);
     let host = call.host()?.id;
     let set = app.store.set_host(tenant, &by, host, said).await?;

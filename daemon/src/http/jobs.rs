@@ -7,13 +7,13 @@ use axum::response::Response;
 use base64::Engine as _;
 use gangplank_proto::id::JobId;
 use gangplank_proto::job::Command;
-use gangplank_proto::settings::Settings;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::Refusal;
 use super::gate::Call;
+use super::host_settings;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::parse_duration;
@@ -74,8 +74,8 @@ impl Order {
 fn check_params(command: Command, params: &Value) -> Result<(), Refusal> {
     match command {
         Command::SettingsUpdate => {
-            let settings = Settings::deserialize(params).map_err(|error| error.to_string());
-            settings.and_then(|s| s.checked().map_err(|error| error.to_string())).map(|_| ())
+            let said = host_settings::Said::deserialize(params).map_err(|error| error.to_string());
+            said.and_then(host_settings::Said::settings).map(|_| ())
         }
         _ => Ok(()),
     }

@@ -10,6 +10,7 @@ use gangplank_proto::fact::Hello;
 use gangplank_proto::id::{ChannelId, ConnectionId, SessionId};
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromAgent, ToAgent, ToTerminal, WordError};
+use gangplank_proto::settings::Settings;
 use gangplank_proto::stream::Message;
 use gangplank_terminal::queue::Item;
 use nix::unistd::Uid;
@@ -163,7 +164,7 @@ impl External {
             Ok(connected) => connected,
             Err(ended) => return ended,
         };
-        let answered = ToAgent::Welcome.to_text().map_err(Ended::from);
+        let answered = ToAgent::Welcome(Settings::default()).to_text().map_err(Ended::from);
         if let Err(ended) = answered.and_then(|text| writer.feed(&text)) {
             return ended;
         }
@@ -222,7 +223,7 @@ pub(super) async fn connect(socket: &Path, most: usize) -> Result<(Reader, Write
     match first {
         Message::Word(text) => match FromAgent::parse(&text, most)? {
             FromAgent::Hello(hello) => Ok((reader, writer, *hello)),
-            FromAgent::Channel(..) | FromAgent::Job(_) => {
+            FromAgent::Channel(..) | FromAgent::Job(_) | FromAgent::Docker(_) => {
                 Err(Ended::Protocol("a word before the hello".to_owned()))
             }
         },
@@ -240,7 +241,9 @@ async fn read(link: &KeeperLink, reader: &mut Reader, most: usize) -> Ended {
             }
             Ok(Message::Word(text)) => match FromAgent::parse(&text, most) {
                 Ok(FromAgent::Channel(channel, word)) => (channel, Item::Word(word)),
-                Ok(FromAgent::Job(_)) => return Ended::Protocol("a job in a keeper".to_owned()),
+                Ok(FromAgent::Job(_) | FromAgent::Docker(_)) => {
+                    return Ended::Protocol("a word of an agent by a keeper".to_owned());
+                }
                 Ok(FromAgent::Hello(_)) => return Ended::Protocol("a second hello".to_owned()),
                 Err(error) => return error.into(),
             },

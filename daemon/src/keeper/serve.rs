@@ -91,7 +91,9 @@ async fn greet(stream: UnixStream, keeper: Keeper) -> Result<(Reader, Writer), E
     let greeting = async {
         writer.flush().await?;
         match reader.next().await? {
-            Message::Word(text) if matches!(ToAgent::parse(&text), Ok(ToAgent::Welcome)) => Ok(()),
+            Message::Word(text) if matches!(ToAgent::parse(&text), Ok(ToAgent::Welcome(_))) => {
+                Ok(())
+            }
             _ => Err(Ended::Protocol("not an answer to the hello".to_owned())),
         }
     };
@@ -170,7 +172,7 @@ async fn read(channels: &Mutex<Channels>, reader: &mut Reader) -> Ended {
         let taken = match reader.next().await {
             Ok(Message::Data(channel, data)) => lock(channels).data(channel, data),
             Ok(Message::Word(text)) => match ToAgent::parse(&text) {
-                Ok(ToAgent::Welcome) => Ok(()),
+                Ok(ToAgent::Welcome(_)) => Ok(()),
                 Ok(ToAgent::Channel(channel, word)) => lock(channels).word(channel, word),
                 // A keeper does no jobs; and the parser's own text may quote a secret.
                 Ok(ToAgent::Job(_)) | Err(_) => {

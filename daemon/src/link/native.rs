@@ -6,6 +6,7 @@ use gangplank_proto::id::ChannelId;
 use gangplank_proto::job::ToJob;
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromAgent, ToAgent, ToTerminal};
+use gangplank_proto::settings::Settings;
 use gangplank_terminal::queue::Item;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
@@ -13,8 +14,8 @@ use super::{BadMessage, Heard};
 use crate::socket::{End, Received};
 
 /// The first message to an agent.
-pub(super) fn welcome() -> Option<String> {
-    ToAgent::Welcome.to_text().ok()
+pub(super) fn welcome(settings: Settings) -> Option<String> {
+    ToAgent::Welcome(settings).to_text().ok()
 }
 
 /// Reads one message of an agent.
@@ -30,6 +31,10 @@ pub(super) fn hear(received: Received) -> Result<Heard, BadMessage> {
                 return Err(BadMessage::TooLong(text.len()));
             }
             FromAgent::Job(word) => Heard::Job(word, text.len()),
+            FromAgent::Docker(_) if text.len() > limit::PIECE => {
+                return Err(BadMessage::TooLong(text.len()));
+            }
+            FromAgent::Docker(change) => Heard::Container(change),
             FromAgent::Channel(..) if text.len() > limit::PIECE => {
                 return Err(BadMessage::TooLong(text.len()));
             }

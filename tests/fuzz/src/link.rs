@@ -48,6 +48,11 @@ fn from_agent(said: &FromAgent) {
             exit.reason.iter().chain(&exit.signal).for_each(|text| fit(text));
         }
         FromAgent::Channel(..) => {}
+        FromAgent::Docker(change) => {
+            let texts = [&change.container_id, &change.name, &change.status, &change.timestamp];
+            let texts = texts.into_iter().chain([&change.event.kind, &change.event.image]);
+            texts.for_each(|text| fit(text.as_str()));
+        }
         FromAgent::Job(word) => match &word.said {
             Said::Done(done) => done.error.iter().for_each(|text| fit(text.as_str())),
             Said::Progress(progress) => {
