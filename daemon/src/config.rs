@@ -142,6 +142,7 @@ pub struct Jobs {
     pub lease: Duration,
     pub deadline: Duration,
     pub kept: Duration,
+    pub report_every: Duration,
 }
 
 /// Compliance scans.

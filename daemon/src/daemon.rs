@@ -193,6 +193,7 @@ pub async fn run(
         .spawn(admin_socket.serve(admin.with_live(Arc::clone(&app.registry), live), stop.clone()));
     tracker.spawn(fleet::follow(Arc::clone(&app), stop.clone()));
     tracker.spawn(job::run(Arc::clone(&app), stop.clone()));
+    tracker.spawn(job::routine::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(upkeep::run(Arc::clone(&app), certificates.clone(), stop.clone()));
     tracker.spawn(notify::watchdog(stop.clone()));
     tracing::info!(%url, "ready");

@@ -22,11 +22,13 @@ pub enum Topic {
     Hosts,
     /// Commands to hosts: every change of a job's or a batch's state.
     Jobs,
+    /// Security: what tools print that were run for a case.
+    Security,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 2] = [Self::Hosts, Self::Jobs];
+    pub const ALL: [Self; 3] = [Self::Hosts, Self::Jobs, Self::Security];
 
     /// Its name on the wire and in the store.
     #[must_use]
@@ -34,6 +36,7 @@ impl Topic {
         match self {
             Self::Hosts => "hosts",
             Self::Jobs => "jobs",
+            Self::Security => "security",
         }
     }
 
@@ -43,6 +46,7 @@ impl Topic {
         match self {
             Self::Hosts => Permission::HostsRead,
             Self::Jobs => Permission::JobsRead,
+            Self::Security => Permission::WsSecurity,
         }
     }
 

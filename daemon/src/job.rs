@@ -13,6 +13,7 @@
 mod hand;
 mod order;
 mod presence;
+pub mod routine;
 mod scheduler;
 
 use std::collections::HashSet;

@@ -201,6 +201,8 @@ impl Daemon {
 fn launch(directory: &Path, settings: &[(String, String)], listen: &str) -> Process {
     let mut command = Command::new(program::gangplankd());
     command.args(["up", "--json", "--listen", listen, "--data-dir"]).arg(directory);
+    // Jobs that no test ordered would be in their way.
+    command.env("GANGPLANK_JOBS__REPORT_EVERY", "0s");
     set(&mut command, settings);
     Process::start("gangplankd", &command)
 }

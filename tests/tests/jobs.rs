@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, env, sync::LazyLock, time::Duration};
 
+use base64::Engine as _;
 use gangplank_tests::{
     account::random,
     agent::{self, Agent, Policy, shell_user},
@@ -88,6 +89,50 @@ async fn what_a_host_does_not_allow_or_offer_fails_with_a_reason() {
     let id = worker.admin.mark(plain.host(), "no", 0).await;
     let job = worker.admin.job_over(&id).await;
     assert!(job["error"].as_str().expect("a reason").contains("policy.tools"), "{job}");
+}
+
+#[tokio::test]
+async fn a_tool_that_is_run_for_a_case_is_followed_by_those_who_look_into_it() {
+    let worker = Worker::of(&DAEMON).await;
+    let follow = worker.admin.upgrade("/api/v1/ws/events?topics=security").open();
+    let mut events = follow.await.expect("an upgrade");
+    worker.admin.mark(worker.host(), "no-case", 0).await;
+    let mut params = Marker::params("a-case", 1);
+    params["case_id"] = json!("case-7");
+    let order = json!({ "command": "run_tool", "params": params });
+    let id = worker.admin.order(worker.host(), order).await;
+    let (mut printed, mut frames) = (Vec::new(), 0);
+    let last = loop {
+        let event = events.next_json().await;
+        let message = &event["data"];
+        assert_eq!(message["type"], "tool_output", "{event}");
+        let frame = &message["data"];
+        assert_eq!((&frame["case_id"], &frame["job_id"]), (&json!("case-7"), &json!(id)));
+        assert_eq!((&frame["tool"], &frame["host_id"]), (&json!("mark"), &json!(worker.host())));
+        if frame["frame"].is_null() {
+            break frame.clone();
+        }
+        assert_eq!((&frame["frame"], &frame["offset"]), (&json!(frames), &json!(printed.len())));
+        let data = frame["data"].as_str().expect("base64");
+        printed.extend(base64::engine::general_purpose::STANDARD.decode(data).expect("base64"));
+        frames += 1;
+    };
+    assert_eq!(last["state"], "succeeded", "{last}");
+    assert_eq!(String::from_utf8_lossy(&printed), "begins a-case\nends a-case\n");
+}
+
+#[tokio::test]
+async fn a_host_reports_as_often_as_it_is_set_to() {
+    let daemon = Daemon::with(&[("jobs.report_every", "1s")]);
+    let worker = Worker::of(&daemon).await;
+    let path = format!("/api/v1/hosts/{}/report", worker.host());
+    eventually::until(eventually::patience(), "a report that nobody asked for", || async {
+        (worker.admin.get(&path).await.status == 200).then_some(())
+    })
+    .await;
+    let jobs = format!("/api/v1/jobs?host_id={}&command=report_now", worker.host());
+    let jobs = worker.admin.get(&jobs).await.expect(200).json();
+    assert_eq!(jobs["items"][0]["created_by"], "daemon", "{jobs}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `run_tool {tool, args}`: a tool that the host's own file lists, with arguments that it allows.
+//! `run_tool {tool, args, case_id}`: a tool that the host's own file lists, with arguments that it allows.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,13 +33,16 @@ struct Params {
     tool: String,
     #[serde(default)]
     args: BTreeMap<String, String>,
+    /// The case that it is run for; that is the daemon's.
+    #[serde(default, rename = "case_id")]
+    _case_id: Option<String>,
 }
 
 pub(super) async fn run(params: &Value, context: &Context) -> Done {
     if !context.local.policy.tools {
         return failed("this host runs no tools; its owner can set policy.tools = true");
     }
-    let Params { tool: name, args } = match Params::deserialize(params) {
+    let Params { tool: name, args, .. } = match Params::deserialize(params) {
         Ok(params) => params,
         Err(error) => return failed(&format!("run_tool takes tool and args: {error}")),
     };

@@ -76,6 +76,7 @@ pub(super) fn build(
             lease: values.time("jobs.lease"),
             deadline: values.time("jobs.deadline"),
             kept: values.time("jobs.kept"),
+            report_every: values.time("jobs.report_every"),
         },
         compliance: Compliance {
             scans_per_host: values.small("compliance.scans_per_host"),

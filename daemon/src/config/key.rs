@@ -174,6 +174,12 @@ pub const KEYS: &[Key] = &[
         "How long a command that is over can be seen, with what it printed.",
     ),
     key(
+        "jobs.report_every",
+        Form::Time(Duration::ZERO, YEAR),
+        "1d",
+        "How often a host that is here reports itself in full without being asked, where its own settings say nothing; 0s for never.",
+    ),
+    key(
         "compliance.scans_per_host",
         Form::Number(1, 1_000),
         "100",

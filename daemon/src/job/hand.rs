@@ -10,7 +10,6 @@ use super::scheduler::bounds;
 use crate::app::App;
 use crate::auth::AgentIdentity;
 use crate::clock::Timestamp;
-use crate::event::Topic;
 use crate::store::{Announced, Heard, Job, JobReply, Reply, StoreError, Taken};
 
 /// What is handed to a host that asks is sent again after so long at the earliest: such a host may
@@ -123,8 +122,8 @@ pub(super) async fn advance(app: &App, tenant: TenantId, batch: BatchId) -> Resu
 
 /// Tells subscribers of what was committed.
 pub(super) fn tell(app: &App, announced: &Announced) {
-    for (tenant, seq) in &announced.0 {
-        app.events.tell(*tenant, Topic::Jobs, *seq);
+    for ((tenant, topic), seq) in &announced.0 {
+        app.events.tell(*tenant, *topic, *seq);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::event::Topic;
 
 mod batch;
 mod board;
+mod case;
 mod create;
 mod due;
 mod lease;
@@ -118,10 +119,10 @@ pub struct JobFilter {
     pub command: Option<Command>,
 }
 
-/// The newest events of the topic `jobs` that a transaction committed, by tenant.
+/// The newest events that a transaction committed, by tenant and topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "subscribers are to be told"]
-pub struct Announced(pub HashMap<TenantId, u64>);
+pub struct Announced(pub HashMap<(TenantId, Topic), u64>);
 
 /// What an event tells of a job.
 #[derive(Serialize)]
@@ -245,6 +246,9 @@ impl JobWrite {
             job.held = false;
         }
         self.save(job, before).await?;
+        if after.is_over() {
+            self.announce_end(job).await?;
+        }
         Ok(true)
     }
 
@@ -284,18 +288,19 @@ impl JobWrite {
     }
 
     async fn announce_job(&mut self, job: &Job) -> Result<(), StoreError> {
-        self.announce(job.tenant, &Brief::of(job)).await
+        self.announce(job.tenant, Topic::Jobs, &Brief::of(job)).await
     }
 
     async fn announce(
         &mut self,
         tenant: TenantId,
+        topic: Topic,
         data: &impl Serialize,
     ) -> Result<(), StoreError> {
         let data = serde_json::to_value(data).map_err(|_| StoreError::Corrupt("event"))?;
-        let topic = Topic::Jobs.as_str();
-        let event = super::event::append(&mut self.tx, tenant, topic, data, self.now).await?;
-        self.announced.0.insert(tenant, event.seq);
+        let event =
+            super::event::append(&mut self.tx, tenant, topic.as_str(), data, self.now).await?;
+        self.announced.0.insert((tenant, topic), event.seq);
         Ok(())
     }
 

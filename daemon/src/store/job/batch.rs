@@ -12,6 +12,7 @@ use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::{Announced, JobWrite, NewJob};
 use crate::clock::Timestamp;
+use crate::event::Topic;
 use crate::store::row::{number, parsed, time};
 use crate::store::{Page, PageRequest, Store, StoreError};
 
@@ -212,7 +213,7 @@ impl JobWrite {
 
     async fn announce_batch(&mut self, tenant: TenantId, id: BatchId) -> Result<(), StoreError> {
         let Some(batch) = self.batch(tenant, id).await? else { return Ok(()) };
-        self.announce(tenant, &Brief { kind: "batch", batch: &batch }).await
+        self.announce(tenant, Topic::Jobs, &Brief { kind: "batch", batch: &batch }).await
     }
 }
 

@@ -113,16 +113,17 @@ impl Store {
 }
 
 impl JobWrite {
-    /// Adds what a job printed; what is there already is left out.
+    /// Adds what a job printed; what is there already is left out. Answers how much of `data` that
+    /// was.
     pub(super) async fn append_output(
         &mut self,
         job: &mut Job,
         offset: u64,
         data: &[u8],
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let end = offset.saturating_add(data.len() as u64);
         if end <= job.output_end || i64::try_from(end).is_err() {
-            return Ok(());
+            return Ok(data.len());
         }
         let seen = usize::try_from(job.output_end.saturating_sub(offset)).unwrap_or(usize::MAX);
         let new = data.get(seen..).unwrap_or_default();
@@ -155,7 +156,7 @@ impl JobWrite {
         .bind(i64::try_from(end.saturating_sub(HALF)).unwrap_or(i64::MAX))
         .execute(&mut *self.tx)
         .await?;
-        Ok(())
+        Ok(seen)
     }
 
     /// Forgets what a job printed, for an attempt that begins anew.

@@ -48,6 +48,25 @@ impl Store {
     }
 }
 
+impl Store {
+    /// When a host's latest report came, if there is one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn host_reported_at(
+        &self,
+        tenant: TenantId,
+        host: HostId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT at FROM host_reports WHERE tenant_id = $1 AND host_id = $2")
+            .bind(tenant.to_string())
+            .bind(host.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+        row.map(|row| time(&row, "at")).transpose()
+    }
+}
+
 impl JobWrite {
     /// Keeps the report that a job printed.
     pub(super) async fn keep_report(&mut self, job: &mut Job) -> Result<(), StoreError> {

@@ -142,7 +142,8 @@ impl JobWrite {
             Said::Output(output) => {
                 let end = output.offset.saturating_add(output.data.0.len() as u64);
                 if !job.state.is_over() || job.state == JobState::Unknown {
-                    self.append_output(&mut job, output.offset, &output.data.0).await?;
+                    let known = self.append_output(&mut job, output.offset, &output.data.0).await?;
+                    self.announce_output(&job, output, known).await?;
                     taken.printed = true;
                 }
                 taken.replies.push(reply(Asked::OutputAck { offset: end }));
