@@ -331,6 +331,10 @@ async fn a_command_is_given_on_the_host_s_page_and_its_output_is_shown() {
     admin.order(worker.host(), json!({ "command": "report_now" })).await;
     let kernel = "[...document.querySelectorAll('dt')].find(e => e.innerText === 'Kernel')";
     browser.until("the report", kernel).await;
+    browser.shows("and then Abilities").await;
+    admin.order(worker.host(), json!({ "command": "refresh_integration_status" })).await;
+    browser.shows("switched off by the host's own file (policy.docker)").await;
+    browser.shows("mark").await;
     browser.click_text("^Run").await;
     browser.click("the choice of a tool", "document.querySelector('input[value=run_tool]')").await;
     fill(&mut browser, "^Tool", "mark").await;

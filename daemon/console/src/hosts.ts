@@ -26,6 +26,8 @@ export function applyEvent(
   list: ReadonlyMap<string, Host>,
   event: HostEvent,
 ): ReadonlyMap<string, Host> {
+  // What happens in a host changes nothing of the list.
+  if (event.kind === "container") return list;
   const next = new Map(list);
   if (event.kind === "removed") next.delete(event.host_id);
   else next.set(event.host.id, event.host);

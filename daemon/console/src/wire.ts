@@ -145,7 +145,8 @@ export interface Page<T> {
 /** One message of the event socket, topic `hosts`. */
 export type HostEvent =
   | { kind: "added" | "changed" | "presence" | "first_report"; host: Host }
-  | { kind: "removed"; host_id: string };
+  | { kind: "removed"; host_id: string }
+  | { kind: "container"; host_id: string };
 
 export interface Envelope {
   topic: string;

@@ -22,15 +22,25 @@ export function readArguments(text: string): Record<string, string> {
 }
 
 function readOrder(form: HTMLFormElement, command: string): NewOrder {
-  if (command !== "run_tool") return { command };
   const data = new FormData(form);
+  if (command === "update_packages") return { command, params: { mode: data.get("mode") } };
+  if (command !== "run_tool") return { command };
   const tool = String(data.get("tool") ?? "").trim();
   return { command, params: { tool, args: readArguments(String(data.get("args") ?? "")) } };
 }
 
 const COMMANDS: readonly [command: string, words: string][] = [
   ["report_now", "Report: system, packages, updates, disks"],
+  ["docker_inventory", "Containers: what runs, and of what"],
+  ["refresh_integration_status", "Abilities: what else this host can do"],
+  ["update_packages", "Update packages"],
   ["run_tool", "Run a tool of the host's own list"],
+];
+
+const MODES: readonly [mode: string, words: string][] = [
+  ["dry_run", "Only say what would be updated"],
+  ["security", "Those for security"],
+  ["all", "All of them"],
 ];
 
 export function RunDialog({ host, onClose }: { host: Host; onClose: () => void }) {
@@ -65,6 +75,21 @@ export function RunDialog({ host, onClose }: { host: Host; onClose: () => void }
               </label>
             ))}
           </fieldset>
+          {command === "update_packages" && (
+            <>
+              <label class="field">
+                <span>Which</span>
+                <select name="mode">
+                  {MODES.map(([mode, words]) => (
+                    <option key={mode} value={mode}>
+                      {words}
+                    </option>
+                  ))}
+                </select>
+              </label>
+              <p class="quiet">The host does so only if its agent's file has policy.packages.</p>
+            </>
+          )}
           {command === "run_tool" && (
             <>
               <label class="field">

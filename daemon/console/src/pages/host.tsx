@@ -1,6 +1,8 @@
 /** One host: facts, SSH host keys, credentials, changes. */
 import { useState } from "preact/hooks";
 import * as api from "../api";
+import { Containers } from "../host/containers";
+import { IntegrationsView } from "../host/integrations";
 import { forgetHost, hosts, rememberHost } from "../hosts";
 import { ReportView } from "../jobs/report-view";
 import { RunDialog } from "../jobs/run";
@@ -257,6 +259,8 @@ export function HostPage() {
         <Facts host={host} />
       </section>
       {!pending && <ReportView host={host} />}
+      {!pending && <Containers host={host} />}
+      {!pending && <IntegrationsView host={host} />}
       <HostKeys host={host} manage={manage} />
       {manage && (
         <section>
