@@ -27,15 +27,34 @@ round. *Client CPU* is the load generator's own share of one core: near 100 % it
   at all shows the *bare PTY*: a loop that reads one and does nothing else.
 ";
 
-/// Writes the document and a plot for each figure.
+const BEFORE_JOBS: &str = "# Performance: commands to a whole fleet
+
+Written by `cargo xtask bench jobs --write-docs`; run it to see the figures of your own machine.
+
+The agents are connections of one process, which take every command, say so, and do nothing; daemon and
+agents share the machine. An order is a batch without rings: each of its jobs is on disk before the
+order is accepted, and each word of an agent before it is answered. Numbers are medians of the rounds,
+with the lowest and the highest in brackets.
+";
+
+/// Writes the document of the terminals, and a plot for each figure.
 pub(crate) fn write(figures: &[Figure], rounds: usize) -> Result<()> {
+    document("docs/performance.md", BEFORE, figures, rounds)
+}
+
+/// Writes the document of commands, and a plot for each figure.
+pub(crate) fn write_jobs(figures: &[Figure], rounds: usize) -> Result<()> {
+    document("docs/performance-jobs.md", BEFORE_JOBS, figures, rounds)
+}
+
+fn document(path: &str, before: &str, figures: &[Figure], rounds: usize) -> Result<()> {
     let plots = source("docs/performance");
     fs::create_dir_all(&plots)?;
-    let mut text = format!("{BEFORE}\n{}. {rounds} rounds.\n", report::machine());
+    let mut text = format!("{before}\n{}. {rounds} rounds.\n", report::machine());
     for figure in figures {
         fs::write(plots.join(format!("{}.svg", figure.id)), plot::bars(figure))?;
         text.push('\n');
         text.push_str(&report::markdown(figure));
     }
-    Ok(fs::write(source("docs/performance.md"), text)?)
+    Ok(fs::write(source(path), text)?)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod beside;
 pub(crate) mod bulk;
 pub(crate) mod echo;
+pub(crate) mod jobs;
 pub(crate) mod stall;
 pub(crate) mod start;
 

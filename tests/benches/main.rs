@@ -1,6 +1,7 @@
 //! The load generator behind `cargo xtask bench`: everything side by side in one run, compared by
 //! ratios, each figure with the aims it has to meet.
 
+mod crowd;
 mod document;
 mod figure;
 mod plot;
@@ -26,7 +27,7 @@ use gangplank_tests::{fleet::Fleet, page::Page, scratch};
 use serde_json::json;
 
 use crate::{
-    figure::{AGENT, BARE, Bench, DIRECT, beside, bulk, echo, stall, start},
+    figure::{AGENT, BARE, Bench, DIRECT, beside, bulk, echo, jobs, stall, start},
     table::Figure,
     way::{Missing, Target, Way, bare::Bare, gangplank::Gangplank, openssh::OpenSsh, peer},
 };
@@ -35,6 +36,9 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
+    /// What is measured: terminals, or commands to a whole fleet.
+    #[arg(value_enum, default_value_t = Suite::Terminals)]
+    suite: Suite,
     /// How often each figure is measured.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -55,10 +59,47 @@ struct Arguments {
     write_docs: bool,
 }
 
+/// What belongs together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Suite {
+    Terminals,
+    Jobs,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let begin = Instant::now();
+    println!("{}", report::machine());
+    let figures = match arguments.suite {
+        Suite::Terminals => terminals(&arguments).await?,
+        Suite::Jobs => {
+            let rounds = if arguments.quick { 1 } else { arguments.rounds };
+            let figures = jobs::run(rounds, arguments.quick).await?;
+            figures.iter().for_each(|figure| print!("{}", report::text(figure)));
+            figures
+        }
+    };
+    println!("\n{} s", begin.elapsed().as_secs());
+    if let Some(file) = &arguments.json {
+        let figures: Vec<_> = figures.iter().map(Figure::json).collect();
+        let results = json!({
+            "machine": report::machine(), "rounds": arguments.rounds, "quick": arguments.quick,
+            "figures": figures,
+        });
+        fs::write(file, format!("{results:#}\n")).with_context(|| file.display().to_string())?;
+    }
+    if arguments.write_docs {
+        match arguments.suite {
+            Suite::Terminals => document::write(&figures, arguments.rounds)?,
+            Suite::Jobs => document::write_jobs(&figures, arguments.rounds)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Terminals beside those of others.
+async fn terminals(arguments: &Arguments) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let wanted =
         |id: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == id);
@@ -66,8 +107,7 @@ async fn main() -> Result<ExitCode> {
         print!("{}", report::text(&figure));
         figures.push(figure);
     };
-    println!("{}", report::machine());
-    let bench = prepare(&arguments).await?;
+    let bench = prepare(arguments).await?;
     if wanted("echo-1") {
         show(echo::one(&bench).await);
     }
@@ -86,19 +126,7 @@ async fn main() -> Result<ExitCode> {
     if wanted("start") {
         show(start::run(&bench));
     }
-    println!("\n{} s", begin.elapsed().as_secs());
-    if let Some(file) = &arguments.json {
-        let figures: Vec<_> = figures.iter().map(Figure::json).collect();
-        let results = json!({
-            "machine": report::machine(), "rounds": arguments.rounds, "quick": arguments.quick,
-            "figures": figures,
-        });
-        fs::write(file, format!("{results:#}\n")).with_context(|| file.display().to_string())?;
-    }
-    if arguments.write_docs {
-        document::write(&figures, arguments.rounds)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(figures)
 }
 
 /// Starts everything that is compared.

@@ -27,6 +27,9 @@ const NEEDS: &[Need] = &[
 /// How to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What is measured: terminals, or jobs.
+    #[arg(default_value = "terminals", value_parser = ["terminals", "jobs"])]
+    suite: String,
     /// How often each figure is measured.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -43,7 +46,7 @@ pub(crate) struct Options {
     /// Where the results go [default: bench/results.json in the target directory].
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write docs/performance.md and its plots.
+    /// Write docs/performance.md, or docs/performance-jobs.md, and the plots.
     #[arg(long)]
     write_docs: bool,
 }
@@ -66,6 +69,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     let json = options.json.unwrap_or_else(|| directory.join("results.json"));
     let mut command = cargo::command(&node)?;
     command.args(["run", "--quiet", "--release", "--package", "tests", "--bin", "bench", "--"]);
+    command.arg(&options.suite);
     command.arg("--rounds").arg(options.rounds.to_string());
     command.arg("--peers").arg(peers).arg("--json").arg(&json);
     command.args(options.quick.then_some("--quick"));
