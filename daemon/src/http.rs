@@ -6,6 +6,7 @@ mod batches;
 mod board;
 mod claims;
 mod commands;
+mod compliance;
 mod console;
 mod devices;
 pub mod error;

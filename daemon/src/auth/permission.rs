@@ -33,6 +33,8 @@ pub enum Permission {
     JobsRead,
     /// Give hosts commands, as far as their own policies allow.
     JobsRun,
+    /// See what compliance scans found.
+    ComplianceRead,
     /// Publish into channels.
     ChannelsPublish,
     /// Read the audit.
@@ -43,7 +45,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every right.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Admin,
         Self::CanManageHosts,
         Self::HostsRead,
@@ -55,6 +57,7 @@ impl Permission {
         Self::CasesRead,
         Self::JobsRead,
         Self::JobsRun,
+        Self::ComplianceRead,
         Self::ChannelsPublish,
         Self::AuditRead,
         Self::UsersManage,
@@ -75,6 +78,7 @@ impl Permission {
             Self::CasesRead => "cases:read",
             Self::JobsRead => "jobs:read",
             Self::JobsRun => "jobs:run",
+            Self::ComplianceRead => "compliance:read",
             Self::ChannelsPublish => "channels:publish",
             Self::AuditRead => "audit:read",
             Self::UsersManage => "users:manage",
@@ -127,7 +131,7 @@ impl Permissions {
         let has = |permission| self.0.contains(&permission);
         // Who opens terminals on a host can do there what a command does, and more.
         let implied = match wanted {
-            Permission::JobsRun => has(Permission::CanManageHosts),
+            Permission::JobsRun | Permission::ComplianceRead => has(Permission::CanManageHosts),
             Permission::JobsRead => has(Permission::CanManageHosts) || has(Permission::JobsRun),
             _ => false,
         };
@@ -151,6 +155,7 @@ pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
             Permission::HostsRead,
             Permission::JobsRead,
             Permission::JobsRun,
+            Permission::ComplianceRead,
             Permission::WsAlerts,
             Permission::WsSecurity,
             Permission::WsVpn,
@@ -175,6 +180,7 @@ mod tests {
         }
         let operator = Permissions::from_iter([Permission::CanManageHosts]);
         assert!(operator.allow(Permission::JobsRun) && operator.allow(Permission::JobsRead));
+        assert!(operator.allow(Permission::ComplianceRead));
         let runner = Permissions::from_iter([Permission::JobsRun]);
         assert!(runner.allow(Permission::JobsRead) && !runner.allow(Permission::CanManageHosts));
         assert_eq!("root".parse::<Permission>(), Err(UnknownPermission));

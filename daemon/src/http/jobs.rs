@@ -111,7 +111,7 @@ pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal>
 }
 
 /// What a list is limited to by a parameter of the query.
-fn filter<T: std::str::FromStr>(call: &Call, name: &str) -> Result<Option<T>, Refusal> {
+pub(super) fn filter<T: std::str::FromStr>(call: &Call, name: &str) -> Result<Option<T>, Refusal> {
     let Some(text) = call.query(name) else { return Ok(None) };
     let wrong = |_| Refusal::bad_request(format!("{name} takes no such value"));
     text.parse().map(Some).map_err(wrong)

@@ -49,7 +49,10 @@ fn operation(route: &Route) -> Value {
         .split(['/', '{', '}', '*'])
         .filter(|part| route.path.contains(&format!("{{{part}}}")) && !part.is_empty())
         .map(|name| {
-            let schema = json!({ "type": "string", "format": "uuid" });
+            let schema = match name.ends_with("_id") {
+                true => json!({ "type": "string", "format": "uuid" }),
+                false => json!({ "type": "string" }),
+            };
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
         .collect();

@@ -7,6 +7,7 @@ macro_rules! handler {
 }
 
 mod claims;
+mod compliance;
 mod jobs;
 
 use std::sync::LazyLock;
@@ -234,6 +235,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     ];
     routes.extend(jobs::routes());
     routes.extend(claims::routes());
+    routes.extend(compliance::routes());
     routes.push(Route {
         kind: Kind::AgentSocket,
         origin: OriginRule::Absent,

@@ -28,6 +28,8 @@ use crate::keeper::DirectKeeper;
 use crate::listener::{ListenerKind, Peer};
 use crate::store::{DataDir, NewBatch, NewHost, NewJob, Selector, Store};
 
+mod compliance;
+
 const ORIGIN: &str = "https://localhost:8443";
 const PASSWORD: &str = "a long enough password";
 
@@ -121,7 +123,7 @@ struct With<'a> {
     origin: Option<&'a str>,
     authority: Option<&'a str>,
     host_id: Option<String>,
-    /// Of a job or a batch.
+    /// Of a job, a batch, a scan, a schedule, or the name of a rule.
     object_id: Option<String>,
 }
 
@@ -137,6 +139,9 @@ impl World {
             .replace("{session_id}", &random)
             .replace("{job_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{batch_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{scan_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{schedule_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{user_id}", &random);
         let query = match (route.path, with.query) {
             (_, Some(query)) => format!("?{query}&topics=hosts"),

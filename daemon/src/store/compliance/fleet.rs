@@ -1,5 +1,7 @@
 //! All hosts of a tenant together. A host stands where its latest whole scan says.
 
+use std::collections::BTreeMap;
+
 use gangplank_proto::fact::FactText;
 use gangplank_proto::id::{HostId, ScanId, TenantId};
 use gangplank_proto::scan::{Counts, LongText, RuleOutcome, Scanner, Severity};
@@ -253,7 +255,32 @@ impl Store {
         Ok(Some(RuleWords { scanner, rule, title, severity, rationale, fix }))
     }
 
-    /// How a rule came out on the hosts of the fleet, by name of the host's id.
+    /// Number of hosts of the fleet by how a rule came out on them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rule_results(
+        &self,
+        tenant: TenantId,
+        rule: &RuleWords,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = sqlx::query(standing!(
+            "SELECT o.result, COUNT(DISTINCT standing.host_id) AS hosts FROM standing \
+             JOIN compliance_rules r ON r.tenant_id = $1 AND r.rule = $4 AND r.scanner = $2 \
+             JOIN compliance_results o ON o.scan_id = standing.scan_id AND o.digest = r.digest \
+             GROUP BY o.result"
+        ))
+        .bind(tenant.to_string())
+        .bind(rule.scanner.as_str())
+        .bind(None::<&str>)
+        .bind(rule.rule.as_str())
+        .fetch_all(&self.reader)
+        .await?;
+        let results = rows.iter().map(|row| Ok((row.try_get("result")?, number(row, "hosts")?)));
+        results.collect()
+    }
+
+    /// How a rule came out on the hosts of the fleet, by the host's id.
     ///
     /// # Errors
     /// When the database fails.
