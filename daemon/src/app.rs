@@ -19,6 +19,7 @@ use crate::identity::{Door, OwnNames};
 use crate::job::Jobs;
 use crate::keeper::DirectKeeper;
 use crate::registry::Registry;
+use crate::schedule::Schedules;
 use crate::session::Sessions;
 use crate::socket::End;
 use crate::store::{NewHostKey, Store};
@@ -50,6 +51,8 @@ pub struct App {
     pub events: Events,
     /// Commands to hosts.
     pub jobs: Jobs,
+    /// Orders that come again and again.
+    pub schedules: Schedules,
     /// The terminals that the daemon dials itself.
     pub keeper: DirectKeeper,
     /// Every task of a socket.
@@ -108,6 +111,7 @@ impl App {
             registry: Arc::default(),
             sessions: Arc::default(),
             jobs: Jobs::default(),
+            schedules: Schedules::default(),
             stop: watch::Sender::new(None),
             store,
             clock,

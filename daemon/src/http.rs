@@ -22,6 +22,7 @@ mod login;
 mod openapi;
 mod public;
 pub mod route;
+mod schedules;
 mod sessions;
 mod settings;
 mod subscriber;

@@ -26,7 +26,9 @@ use crate::clock::Timestamp;
 use crate::store::Heard;
 
 pub use hand::{poll, take_posted};
-pub use order::{PRIORITY, cancel, end_host, order, order_many, plain, retry, steer};
+pub use order::{
+    PRIORITY, cancel, end_host, order, order_many, order_scheduled, plain, retry, steer,
+};
 pub use scheduler::run;
 
 /// Words of agents that wait to be taken; a link whose words find no room waits with them.

@@ -27,6 +27,7 @@ pub mod logging;
 pub mod notify;
 pub mod random;
 pub mod registry;
+pub mod schedule;
 pub mod session;
 pub mod socket;
 pub mod store;

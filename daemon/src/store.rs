@@ -29,6 +29,7 @@ mod login;
 mod page;
 mod provisioning;
 mod row;
+mod schedule;
 mod session;
 mod settings;
 mod tenant;
@@ -48,12 +49,13 @@ pub use host::{Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredK
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use job::{
     Announced, Batch, BatchState, Board, Concurrency, Created, CreatedBatch, Due, Gap, Heard, Job,
-    JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Selector,
+    JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Scheduled, Selector,
     StoredReport, Taken, Tally,
 };
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
 pub use page::{Page, PageRequest};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
+pub use schedule::{NewSchedule, Schedule, Turns};
 pub use session::{Left, NewSession, Session};
 pub use tenant::Tenant;
 pub use ticket::StoredTicket;
@@ -151,6 +153,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "jobs", include_str!("../migrations/0004_jobs.sql")),
     (5, "jobs by state", include_str!("../migrations/0005_jobs_by_state.sql")),
     (6, "compliance", include_str!("../migrations/0006_compliance.sql")),
+    (7, "schedules", include_str!("../migrations/0007_schedules.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
+use gangplank_proto::id::{BatchId, HostId, JobId, ScheduleId, TenantId};
 use gangplank_proto::job::Command;
 use serde_json::Value;
 
@@ -88,6 +88,25 @@ pub async fn order_many(
     hand::advance(app, tenant, created.batch).await?;
     app.jobs.again_since(first);
     Ok(created)
+}
+
+/// Orders what is due of a schedule for the hosts that are here.
+///
+/// # Errors
+/// When the store fails.
+pub async fn order_scheduled(
+    app: &App,
+    tenant: TenantId,
+    schedule: ScheduleId,
+) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    let here = |host| app.jobs.here.is_here(host, now);
+    let ordered = app.store.order_due_scans(tenant, schedule, now, here).await?;
+    hand::tell(app, &ordered.announced);
+    if !ordered.hosts.is_empty() {
+        due(app, ordered.hosts.into_iter().map(|host| (tenant, host)));
+    }
+    Ok(())
 }
 
 /// Calls a job off. None when there is no such job; else the job as it is now.

@@ -16,7 +16,9 @@ mod check;
 mod gateway;
 mod presence;
 
-use check::{address, friendly_name, labels};
+use check::address;
+
+pub(super) use check::{friendly_name, labels};
 
 pub use presence::Presence;
 

@@ -25,6 +25,7 @@ mod lease;
 mod output;
 mod report;
 mod scan;
+mod scheduled;
 mod word;
 
 pub use batch::{Batch, BatchState, CreatedBatch, NewBatch, Selector};
@@ -34,6 +35,7 @@ pub use due::Due;
 pub use lease::{Concurrency, Leased};
 pub use output::{Gap, JobOutput, JobPiece};
 pub use report::StoredReport;
+pub use scheduled::Scheduled;
 pub use word::{Heard, JobReply, Reply, Taken};
 
 /// A command to a host.

@@ -4,12 +4,15 @@ use http::Method;
 
 use super::person;
 use crate::auth::Permission;
-use crate::http::compliance;
 use crate::http::route::{Handler, Route};
+use crate::http::{compliance, schedules};
 
 pub(super) fn routes() -> Vec<Route> {
     let get = |path, summary, handler| {
         person(Method::GET, path, Some(Permission::ComplianceRead), summary, handler)
+    };
+    let run = |method, path, summary, handler| {
+        person(method, path, Some(Permission::JobsRun), summary, handler)
     };
     vec![
         get("/api/v1/compliance", "Where the fleet stands", handler!(compliance::fleet)),
@@ -43,6 +46,30 @@ pub(super) fn routes() -> Vec<Route> {
             "/api/v1/compliance/rules/{rule}",
             "One rule over the fleet",
             handler!(compliance::rule),
+        ),
+        get("/api/v1/compliance/schedules", "List schedules of scans", handler!(schedules::list)),
+        get(
+            "/api/v1/compliance/schedules/{schedule_id}",
+            "One schedule, and how far it is",
+            handler!(schedules::get),
+        ),
+        run(
+            Method::POST,
+            "/api/v1/compliance/schedules",
+            "Have hosts scanned again and again",
+            handler!(schedules::create),
+        ),
+        run(
+            Method::PATCH,
+            "/api/v1/compliance/schedules/{schedule_id}",
+            "Change a schedule",
+            handler!(schedules::patch),
+        ),
+        run(
+            Method::DELETE,
+            "/api/v1/compliance/schedules/{schedule_id}",
+            "Remove a schedule",
+            handler!(schedules::delete),
         ),
     ]
 }

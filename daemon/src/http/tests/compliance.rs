@@ -1,9 +1,10 @@
 //! The routes about compliance scans show one's own and harm nobody who opens what they answer.
 
-use gangplank_proto::scan::{Report, RuleOutcome, RuleResult, Scan, Severity};
+use gangplank_proto::scan::{Report, RuleOutcome, RuleResult, Scan, Scanner, Severity};
 
 use super::*;
-use crate::store::ScanSource;
+use crate::schedule::Timing;
+use crate::store::{NewSchedule, ScanSource};
 
 const NOT_FOUND: &[u8] = br#"{"code":"not_found","error":"not found"}"#;
 
@@ -70,4 +71,34 @@ async fn a_file_has_every_rule_and_nothing_that_is_computed_or_run() {
     assert_eq!(page.matches("<section>").count(), 450);
     assert!(page.ends_with("</html>\n"));
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
+}
+
+#[tokio::test]
+async fn another_tenant_s_schedule_is_one_that_does_not_exist() {
+    let world = world().await;
+    let (first, by) = (world.app.first_tenant, By::daemon(world.app.clock.now()));
+    let day = std::time::Duration::from_secs(24 * 3600);
+    let what = NewSchedule {
+        name: "daily".to_owned(),
+        labels: Vec::new(),
+        scanner: Scanner::Lynis,
+        profile: None,
+        timing: Timing { starts_at: by.at, every: day, jitter: day },
+        max_concurrent: 1,
+        enabled: true,
+    };
+    let schedule = world.app.store.create_schedule(first, &by, what).await.unwrap().to_string();
+    let routes: Vec<_> = guarded().filter(|route| route.path.contains("{schedule_id}")).collect();
+    assert_eq!(routes.len(), 3);
+    for route in &routes {
+        let foreign = world.ask(route, with(&world.other_admin, &schedule)).await;
+        assert_eq!(foreign, (StatusCode::NOT_FOUND, NOT_FOUND.to_vec()), "{route:?}");
+        let unknown = world.ask(route, with(&world.other_admin, "not-an-id")).await;
+        assert_eq!(unknown, foreign, "{route:?}");
+    }
+    // One's own is there, and is removed last.
+    for route in &routes {
+        let (status, _) = world.ask(route, with(&world.admin, &schedule)).await;
+        assert!(status.is_success(), "{route:?}: {status}");
+    }
 }

@@ -5,7 +5,7 @@ use gangplank_proto::fact::is_unfit;
 use crate::store::StoreError;
 
 /// What people call a host: 1 to 255 characters, none of them a control character.
-pub(super) fn friendly_name(text: &str) -> Result<String, StoreError> {
+pub(in crate::store) fn friendly_name(text: &str) -> Result<String, StoreError> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > 255 || text.chars().any(is_unfit) {
         return Err(StoreError::Invalid(
@@ -31,7 +31,7 @@ pub(super) fn address(text: &str) -> Result<String, StoreError> {
 }
 
 /// Labels: 32 at most, each of 1 to 64 characters; doubles are dropped.
-pub(super) fn labels(labels: Vec<String>) -> Result<Vec<String>, StoreError> {
+pub(in crate::store) fn labels(labels: Vec<String>) -> Result<Vec<String>, StoreError> {
     let wrong = |label: &String| {
         label.is_empty() || label.chars().count() > 64 || label.chars().any(is_unfit)
     };

@@ -240,7 +240,7 @@ impl JobWrite {
     }
 
     /// Writes one order down, with its audit row and its event.
-    async fn order(
+    pub(super) async fn order(
         &mut self,
         tenant: TenantId,
         by: &By,
