@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod enroll;
+mod helper;
 mod ping;
 mod report;
 mod run;
@@ -43,6 +44,9 @@ enum Command {
     Report(report::Arguments),
     /// Scan this host for what does not comply, as far as its policy allows.
     Scan(scan::Arguments),
+    /// Do what needs root for the agent of this host (what the helper's service runs).
+    #[command(hide = true)]
+    Helper(helper::Arguments),
     /// Stop the service and remove configuration, state and unit files.
     Uninstall(uninstall::Arguments),
     /// Print the completions of a shell.
@@ -115,6 +119,7 @@ fn dispatch(command: Command, environment: &Environment) -> Result<(), Failure> 
         Command::Diagnostics(arguments) => diagnostics::diagnostics(&arguments, environment),
         Command::Report(arguments) => report::report(&arguments, environment),
         Command::Scan(arguments) => scan::scan(&arguments, environment),
+        Command::Helper(arguments) => helper::helper(&arguments, environment),
         Command::Uninstall(arguments) => uninstall::uninstall(&arguments),
         Command::Completion { shell } => {
             let mut text = Vec::new();

@@ -1,38 +1,19 @@
 //! What this agent can be told to do: one file for each command, and the one place where a name
 //! leads to it. Whether the host allows it is asked there, for every single job.
 
-mod compliance_scan;
+pub(crate) mod compliance_scan;
+mod context;
 mod docker_inventory;
 mod refresh_integration_status;
 mod report_now;
-mod run_tool;
+pub(crate) mod run_tool;
 mod settings_update;
-
-use std::sync::Arc;
+pub(crate) mod update_packages;
 
 use gangplank_proto::job::{Command, Done, Outcome, Run};
-use gangplank_proto::settings::Settings;
 use serde::Serialize;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use crate::config::Local;
-use crate::job::{Reporter, Spool};
-
-/// What a command has beside its parameters.
-#[derive(Debug)]
-pub struct Context {
-    /// What the host's own file says, at the command's start.
-    pub local: Arc<Local>,
-    /// Takes what it prints.
-    pub output: Arc<Spool>,
-    /// Takes how far it is.
-    pub progress: Reporter,
-    /// What people set this agent to.
-    pub settings: watch::Sender<Settings>,
-    /// Cancelled when it is to end early; it then answers [`Outcome::Cancelled`].
-    pub cancel: CancellationToken,
-}
+pub use context::{Context, Piece, Printer, Teller};
 
 /// Runs a command to its end.
 pub async fn run(run: &Run, context: &Context) -> Done {
@@ -43,6 +24,7 @@ pub async fn run(run: &Run, context: &Context) -> Done {
         Ok(Command::ReportNow) => report_now::run(context).await,
         Ok(Command::RunTool) => run_tool::run(&run.params, context).await,
         Ok(Command::SettingsUpdate) => settings_update::run(&run.params, context),
+        Ok(Command::UpdatePackages) => update_packages::run(&run.params, context).await,
         _ => failed(&format!("this agent does not offer {}", run.command.as_str())),
     }
 }
@@ -59,6 +41,11 @@ async fn print(found: &impl Serialize, context: &Context) -> Done {
 }
 
 /// An end that is no success.
-fn failed(why: &str) -> Done {
+pub(crate) fn failed(why: &str) -> Done {
     Done::new(Outcome::Failed, Some(why))
+}
+
+/// Whether this process may do all on its host.
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
 }

@@ -13,13 +13,14 @@
 //! | `log.level` | `error`, `warn`, `info` (default), `debug` or `trace` |
 //! | `host.ssh_dir` | where this host's sshd has its keys and settings, `/etc/ssh` |
 //! | `docker.socket` | where the container engine listens, `/var/run/docker.sock` |
+//! | `helper.socket` | where the privileged helper listens, see [`crate::helper`] |
 //! | `policy.*` | see [`crate::policy`] |
 //! | `tools.NAME.*` | what `run_tool` may run, see [`crate::policy::Tool`] |
 
 pub mod file;
 mod key;
 mod parse;
-mod tool;
+pub(crate) mod tool;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -83,6 +84,8 @@ pub struct Local {
     pub log: Level,
     /// Where its sshd has keys and settings.
     pub ssh_dir: PathBuf,
+    /// Where the helper listens that does what needs root, if there is one.
+    pub helper: PathBuf,
 }
 
 /// How much is logged.

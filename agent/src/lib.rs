@@ -8,6 +8,8 @@
 //! | [`dial`], [`link`], [`agent`] | from an address to terminals |
 //! | [`job`], [`command`] | what the daemon has done here, once |
 //! | [`enroll`], [`facts`], [`report`] | how a host introduces itself |
+//! | [`helper`] | what needs root, by verbs over a local socket |
+//! | [`packages`] | updates by the host's package manager |
 //! | [`scan`] | compliance scanners, and what they find |
 //! | [`mod@log`] | what is written down |
 
@@ -19,9 +21,12 @@ pub mod dial;
 pub mod docker;
 pub mod enroll;
 pub mod facts;
+pub mod helper;
 pub mod job;
 pub mod link;
 pub mod log;
+pub mod packages;
 pub mod policy;
+mod process;
 pub mod report;
 pub mod scan;

@@ -1,7 +1,7 @@
 //! A host in full: what takes longer to find out than what the daemon is told with each link.
 
 mod device;
-mod package;
+pub(crate) mod package;
 
 use std::path::Path;
 

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Context, failed};
-use crate::scan::{self, Finding, Progress, Request, Setup, Stopped};
+use crate::helper::{Name, Verb, client};
+use crate::scan::{self, Finding, Progress, Request, ScanError, Setup, Stopped};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,10 +32,27 @@ pub(super) async fn run(params: &Value, context: &Context) -> Done {
             return failed(&format!("compliance_scan takes scanner, profile and content: {error}"));
         }
     };
+    if !context.local.policy.scan {
+        return failed(&ScanError::Refused.to_string());
+    }
+    // A helper takes no path: what is scanned by content of one's own is scanned by this process.
+    if content.is_none() {
+        // What is no name is no profile either, as the scan says.
+        if let Ok(profile) = profile.as_deref().map(Name::new).transpose()
+            && let Ok(done) = client::ask(&Verb::Scan { scanner, profile }, context).await
+        {
+            return done;
+        }
+    }
     let request = Request { scanner, profile, content, page: None };
+    here(&request, context).await
+}
+
+/// Scans by this very process, as far as its policy allows.
+pub(crate) async fn here(request: &Request, context: &Context) -> Done {
     let said = |progress: Progress| context.progress.say(words(&progress));
     let (policy, setup) = (&context.local.policy, Setup::of_host());
-    match scan::scan(&request, policy, &setup, &context.cancel, said).await {
+    match scan::scan(request, policy, &setup, &context.cancel, said).await {
         Ok(finding) => tell(finding, context).await,
         Err(error) => failed(&error.to_string()),
     }

@@ -25,6 +25,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("credentials.api_key_file", Kind::Text),
     ("log.level", Kind::Text),
     ("host.ssh_dir", Kind::Text),
+    ("helper.socket", Kind::Text),
     ("policy.terminal", Kind::List),
     ("policy.targets", Kind::List),
     ("policy.users", Kind::List),
@@ -38,7 +39,7 @@ const KEYS: &[(&str, Kind)] = &[
 ];
 
 /// Sections that only this program has; in others a variable may be meant for the daemon.
-const OWN_SECTIONS: &[&str] = &["credentials", "docker", "host", "policy"];
+const OWN_SECTIONS: &[&str] = &["credentials", "docker", "helper", "host", "policy"];
 
 /// A value as it was written. It may be a secret: it has no `Debug` and problems never show it.
 #[derive(Clone)]

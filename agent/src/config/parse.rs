@@ -11,6 +11,7 @@ use gangplank_proto::server_url::ServerUrl;
 use super::key::Values;
 use super::{ConfigError, Credentials, Environment, Level, Local, Problem, Server, file, tool};
 use crate::dial::proxy::Proxies;
+use crate::helper;
 use crate::policy::{Policy, Tool};
 
 /// Longest API key, in bytes.
@@ -204,8 +205,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn local(&mut self) -> Local {
         let ssh_dir = self.path("host.ssh_dir").unwrap_or_else(|| PathBuf::from("/etc/ssh"));
+        let helper = self.path("helper.socket").unwrap_or_else(|| PathBuf::from(helper::SOCKET));
         let tools = std::mem::take(&mut self.tools);
-        Local { policy: self.policy(), tools, log: self.level(), ssh_dir }
+        Local { policy: self.policy(), tools, log: self.level(), ssh_dir, helper }
     }
 
     fn level(&mut self) -> Level {

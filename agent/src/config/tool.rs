@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const LONGEST: i64 = 24 * 60 * 60;
 
 /// Reads all tools; what is wrong with one goes to `problems`.
-pub(super) fn read(tools: Option<&Value>, problems: &mut Vec<Problem>) -> BTreeMap<String, Tool> {
+pub(crate) fn read(tools: Option<&Value>, problems: &mut Vec<Problem>) -> BTreeMap<String, Tool> {
     let Some(tools) = tools else { return BTreeMap::new() };
     let Some(tools) = tools.as_table() else {
         let fix = "write a table for each tool, such as [tools.df]";
@@ -47,11 +47,15 @@ impl Reader<'_> {
     }
 
     fn tool(&mut self, table: &Table) -> Option<Tool> {
-        const KEYS: [&str; 4] = ["command", "args", "params", "timeout"];
+        const KEYS: [&str; 5] = ["command", "args", "params", "timeout", "root"];
 
         let before = self.problems.len();
         for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            self.wrong(key, "is not a key of a tool", "use command, args, params and timeout");
+            self.wrong(
+                key,
+                "is not a key of a tool",
+                "use command, args, params, timeout and root",
+            );
         }
         let command = table.get("command").and_then(Value::as_str).map(PathBuf::from);
         let command = command.filter(|path| path.is_absolute());
@@ -68,8 +72,9 @@ impl Reader<'_> {
             }
         }
         let timeout = self.timeout(table.get("timeout"));
+        let root = self.root(table.get("root"));
         let fine = self.problems.len() == before;
-        command.filter(|_| fine).map(|command| Tool { command, args, params, timeout })
+        command.filter(|_| fine).map(|command| Tool { command, args, params, timeout, root })
     }
 
     fn args(&mut self, value: Option<&Value>) -> Vec<String> {
@@ -119,6 +124,15 @@ impl Reader<'_> {
                 TIMEOUT
             }
         }
+    }
+
+    fn root(&mut self, value: Option<&Value>) -> bool {
+        let Some(value) = value else { return false };
+        let root = value.as_bool();
+        if root.is_none() {
+            self.wrong("root", "is neither true nor false", "write root = true, or remove it");
+        }
+        root.unwrap_or_default()
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::tell::{Job, window};
 use super::{Held, Journal, Record, Spool};
-use crate::command::{self, Context};
+use crate::command::{self, Context, Printer, Teller};
 use crate::config::Local;
 
 /// Commands that run at once; the daemon keeps to fewer.
@@ -341,8 +341,8 @@ impl Worker {
         job.spool = Some(Arc::clone(&spool));
         let context = Context {
             local: self.local.borrow().clone(),
-            output: spool,
-            progress: Reporter { id, events: self.events.clone() },
+            output: Printer::Spool(spool),
+            progress: Teller::Job(Reporter { id, events: self.events.clone() }),
             settings: self.settings.clone(),
             cancel: job.cancel.clone(),
         };
@@ -362,7 +362,7 @@ impl Worker {
 }
 
 /// Where a command says how far it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reporter {
     id: JobId,
     events: mpsc::Sender<Event>,

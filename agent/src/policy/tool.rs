@@ -21,6 +21,8 @@ pub struct Tool {
     pub params: BTreeMap<String, Pattern>,
     /// It is ended after so long.
     pub timeout: Duration,
+    /// It has to run as root: by the helper, unless the agent is root itself.
+    pub root: bool,
 }
 
 /// What may stand in a gap.
@@ -143,6 +145,7 @@ mod tests {
             args: vec!["{unit}".to_owned(), "--dir={path}".to_owned()],
             params: params.into_iter().collect(),
             timeout: Duration::from_secs(1),
+            root: false,
         }
     }
 

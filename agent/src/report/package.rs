@@ -1,7 +1,7 @@
 //! Packages: which manager there is, what it installed, and what it would install.
 
 mod apk;
-mod apt;
+pub(crate) mod apt;
 mod dnf;
 mod pacman;
 

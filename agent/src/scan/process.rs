@@ -1,20 +1,17 @@
-//! Runs a scanner: an argument list without a shell, in a process group of its own, with limits of
-//! memory, processor and time, and an end for all that it started.
+//! Runs a scanner, with limits of memory, processor and time, and takes what it says line by line.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, prlimit, setpriority_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
+
+pub(super) use crate::process::End;
+use crate::process::{Farewell, Patience, command, follow};
 
 /// Bytes of a line that are looked at.
 const LINE: usize = 4096;
@@ -49,15 +46,6 @@ impl Default for Limits {
     }
 }
 
-/// How a scanner ended.
-#[derive(Debug)]
-pub(super) enum End {
-    Exited(i32),
-    Signalled(i32),
-    Cancelled,
-    TooLong,
-}
-
 /// How a scanner ended, and the last that it complained about.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -75,62 +63,30 @@ pub(super) async fn run(
     mut line: impl FnMut(&str),
 ) -> io::Result<Ended> {
     let mut child = start(program, arguments, directory)?;
-    let mut group = Group::of(&child);
     limit(&child, limits);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut complaints = Vec::new();
-    let mut reading = Box::pin(async {
+    let reading = async {
         tokio::join!(lines(stdout, &mut line), last_words(stderr, &mut complaints));
-    });
-    let mut read = false;
-    let too_late = Instant::now() + limits.wall;
-    let end = loop {
-        tokio::select! {
-            status = child.wait() => break exited(status?),
-            () = cancel.cancelled() => break End::Cancelled,
-            () = sleep_until(too_late) => break End::TooLong,
-            () = &mut reading, if !read => read = true,
-        }
     };
-    if matches!(end, End::Cancelled | End::TooLong) {
-        group.signal(Signal::SIGTERM);
-        // Its last words are read meanwhile: they may be what it waits for.
-        let gone = async {
-            loop {
-                tokio::select! {
-                    _ = child.wait() => return,
-                    () = &mut reading, if !read => read = true,
-                }
-            }
-        };
-        // One that stays is killed.
-        let _ = timeout(limits.grace, gone).await;
-    }
-    group.end();
-    if !read {
-        // Whoever left the group may hold the pipe for ever.
-        let _ = timeout(limits.grace, &mut reading).await;
-    }
-    drop(reading);
+    let patience = Patience {
+        wall: limits.wall,
+        farewell: Farewell::Terminate,
+        grace: limits.grace,
+        rest: limits.grace,
+    };
+    let end = follow(child, reading, &patience, cancel).await?;
     let complaints = String::from_utf8_lossy(&complaints).trim().to_owned();
     Ok(Ended { end, complaints })
 }
 
 fn start(program: &Path, arguments: &[OsString], directory: &Path) -> io::Result<Child> {
-    Command::new(program)
+    command(program)
         .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8")
         // Each of a scanner's threads would take address space of its own otherwise.
         .env("MALLOC_ARENA_MAX", "2")
         .env("TMPDIR", directory)
         .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
         .spawn()
 }
 
@@ -148,13 +104,6 @@ fn limit(child: &Child, limits: &Limits) {
     ];
     for error in set.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "a limit of the scanner can't be set");
-    }
-}
-
-fn exited(status: ExitStatus) -> End {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => End::Exited(code),
-        (None, signal) => End::Signalled(signal.unwrap_or_default()),
     }
 }
 
@@ -190,34 +139,6 @@ async fn last_words(source: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) 
     while let Ok(len @ 1..) = source.read(&mut buffer).await {
         kept.extend_from_slice(buffer.get(..len).unwrap_or_default());
         kept.drain(..kept.len().saturating_sub(COMPLAINTS));
-    }
-}
-
-/// The process group of a scanner: what is left of it goes when nobody waits any more.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // It may have ended by itself.
-            let _ = killpg(group, signal);
-        }
-    }
-
-    /// Kills what is left, once: later the number may be another's.
-    fn end(&mut self) {
-        self.signal(Signal::SIGKILL);
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

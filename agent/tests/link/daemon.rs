@@ -333,6 +333,7 @@ pub(crate) fn config(url: ServerUrl, trust: ClientTrust, policy: Policy) -> Conf
             tools: BTreeMap::new(),
             log: Level::Info,
             ssh_dir: "/nonexistent".into(),
+            helper: "/nonexistent".into(),
         },
     }
 }

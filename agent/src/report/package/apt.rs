@@ -28,7 +28,7 @@ fn status(text: &str) -> Vec<Package> {
 }
 
 /// Lines such as `Inst bash [5.2.15-2+b2] (5.2.15-2+b7 Debian:12.5/stable [amd64]) []`.
-fn simulated(text: &str) -> Vec<Pending> {
+pub(crate) fn simulated(text: &str) -> Vec<Pending> {
     let lines = text.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
         let (before, rest) = rest.split_once('(')?;
