@@ -36,8 +36,9 @@ pub mod work;
 
 pub use word::{Answer, Name, NotAName, Verb};
 
-/// Where the helper listens unless somebody says otherwise.
-pub const SOCKET: &str = "/run/gangplank/helper.sock";
+/// Where the helper listens unless somebody says otherwise. The directory is root's: the daemon has one
+/// of its own, which its user could change.
+pub const SOCKET: &str = "/run/gangplank-agent/helper.sock";
 
 /// Where its policy is unless somebody says otherwise.
 pub const POLICY: &str = "/etc/gangplank/helper.toml";

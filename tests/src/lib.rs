@@ -20,6 +20,7 @@ pub mod devtools;
 pub mod docker;
 pub mod eventually;
 pub mod fleet;
+pub mod helper;
 pub mod http;
 pub mod job;
 pub mod keeper;

@@ -13,6 +13,8 @@ fn units() -> std::path::PathBuf {
         "gangplankd.socket",
         "gangplankd-redirect.socket",
         "gangplank-agent.service",
+        "gangplank-agent-helper.socket",
+        "gangplank-agent-helper.service",
     ] {
         let text = fs::read_to_string(program::source("systemd").join(name)).expect("a unit");
         let text = text
@@ -93,7 +95,32 @@ fn a_restart_of_the_daemon_does_not_touch_its_keeper() {
 #[test]
 fn the_agent_is_hardly_exposed() {
     let level = exposure("gangplank-agent.service");
-    assert!(level <= 2.0, "exposure {level}");
+    assert!(level <= 1.5, "exposure {level}");
+}
+
+#[test]
+fn the_helper_of_the_agent_is_hardly_exposed() {
+    let level = exposure("gangplank-agent-helper.service");
+    assert!(level <= 1.5, "exposure {level}");
+}
+
+#[test]
+fn only_the_agent_reaches_its_helper() {
+    let unit = |name| fs::read_to_string(program::source("systemd").join(name)).expect("a unit");
+    let socket = unit("gangplank-agent-helper.socket");
+    for line in [
+        "ListenStream=/run/gangplank-agent/helper.sock",
+        "SocketMode=0660",
+        "SocketUser=root",
+        "SocketGroup=gangplank-agent",
+    ] {
+        assert!(socket.lines().any(|there| there == line), "{line}");
+    }
+    // The daemon's own directory is its user's, who could put another socket there.
+    assert!(unit("gangplankd.service").contains("RuntimeDirectory=gangplank\n"));
+    let agent = unit("gangplank-agent.service");
+    let families = agent.lines().find(|line| line.starts_with("RestrictAddressFamilies="));
+    assert!(families.expect("families").contains("AF_UNIX"));
 }
 
 #[test]

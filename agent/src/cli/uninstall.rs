@@ -7,15 +7,23 @@ use std::process::Command;
 use super::{ConfigArgument, Failure, complain, print};
 use crate::config::DEFAULT_PATH;
 use crate::config::file::{Lock, beside};
+use crate::helper;
 
 const UNIT: &str = "gangplank-agent.service";
 
+/// What an older installation may lack.
+const HELPER_UNITS: [&str; 2] = ["gangplank-agent-helper.socket", "gangplank-agent-helper.service"];
+
 /// Where an installation puts what belongs to the service.
-const UNIT_FILES: [&str; 4] = [
+const UNIT_FILES: [&str; 7] = [
     "/etc/systemd/system/gangplank-agent.service",
     "/etc/systemd/system/gangplank-agent.service.d/pty.conf",
+    "/etc/systemd/system/gangplank-agent-helper.socket",
+    "/etc/systemd/system/gangplank-agent-helper.service",
     "/etc/sysusers.d/gangplank-agent.conf",
     "/etc/tmpfiles.d/gangplank-agent.conf",
+    // Nobody is left whom it could allow something.
+    helper::POLICY,
 ];
 
 #[derive(Debug, clap::Args)]
@@ -93,6 +101,11 @@ fn confirmed(doomed: &[PathBuf]) -> Result<bool, Failure> {
 
 fn stop_service() {
     systemctl(&["disable", "--now", UNIT]);
+    for unit in HELPER_UNITS {
+        if Path::new("/etc/systemd/system").join(unit).exists() {
+            systemctl(&["disable", "--now", unit]);
+        }
+    }
 }
 
 /// Tells systemd, where it runs (sd_booted(3)).

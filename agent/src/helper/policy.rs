@@ -124,7 +124,7 @@ impl Policy {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
+        let written: Written = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         let user = match written.user.parse() {
             Ok(number) => Uid::from_raw(number),
             Err(_) => match User::from_name(&written.user) {

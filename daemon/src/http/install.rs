@@ -25,6 +25,10 @@ const TARGETS: &[&str] = &[
     "aarch64-unknown-linux-musl",
 ];
 
+/// The units of what does for an agent what needs root.
+const HELPER_SOCKET: &str = include_str!("../../../systemd/gangplank-agent-helper.socket");
+const HELPER_SERVICE: &str = include_str!("../../../systemd/gangplank-agent-helper.service");
+
 /// The system that this program was built for; an agent beside it serves hosts of the same.
 const OWN_TARGET: &str = env!("GANGPLANK_TARGET");
 
@@ -91,6 +95,8 @@ pub(super) async fn script(app: Arc<App>, call: Call) -> Result<Response, Refusa
         .replace("@FINGERPRINT@", fingerprint)
         .replace("@HASHES@", hashes.trim_end())
         .replace("@UNIT@", include_str!("../../../systemd/gangplank-agent.service").trim_end())
+        .replace("@HELPER_SOCKET@", HELPER_SOCKET.trim_end())
+        .replace("@HELPER_SERVICE@", HELPER_SERVICE.trim_end())
         .replace("@CA@", ca);
     let mut response = Response::new(Body::from(script));
     let headers = response.headers_mut();

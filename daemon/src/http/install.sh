@@ -18,6 +18,9 @@ lock=/etc/gangplank/agent.lock
 journal=/etc/gangplank/agent.jobs
 own_ca=/etc/gangplank/agent.ca.pem
 unit=/etc/systemd/system/gangplank-agent.service
+helper_socket=/etc/systemd/system/gangplank-agent-helper.socket
+helper_service=/etc/systemd/system/gangplank-agent-helper.service
+helper_policy=/etc/gangplank/helper.toml
 user=gangplank-agent
 service=gangplank-agent.service
 
@@ -36,6 +39,18 @@ GANGPLANK_HASHES
 unit() {
     cat <<'GANGPLANK_UNIT'
 @UNIT@
+GANGPLANK_UNIT
+}
+
+helper_socket_unit() {
+    cat <<'GANGPLANK_UNIT'
+@HELPER_SOCKET@
+GANGPLANK_UNIT
+}
+
+helper_service_unit() {
+    cat <<'GANGPLANK_UNIT'
+@HELPER_SERVICE@
 GANGPLANK_UNIT
 }
 
@@ -78,9 +93,13 @@ fetch() { # URL FILE
 }
 
 uninstall() {
-    if systemd; then systemctl disable --now "$service" >/dev/null 2>&1 || true; fi
-    rm -f "$unit" "$binary"
-    rm -f "$config" "$lock" "$own_ca"
+    if systemd; then
+        for each in "$service" "${helper_socket##*/}" "${helper_service##*/}"; do
+            systemctl disable --now "$each" >/dev/null 2>&1 || true
+        done
+    fi
+    rm -f "$unit" "$helper_socket" "$helper_service" "$binary"
+    rm -f "$config" "$lock" "$own_ca" "$helper_policy"
     rm -rf "$journal"
     if systemd; then systemctl daemon-reload; fi
     say "The Gangplank agent is gone from this host. Its row in the console stays until it is removed there."
@@ -93,7 +112,7 @@ roll_back() {
         cp -p "$work/old-binary" "$binary"
         if systemd; then systemctl start "$service" >/dev/null 2>&1 || true; fi
     else
-        rm -f "$binary" "$unit"
+        rm -f "$binary" "$unit" "$helper_socket" "$helper_service"
         if [ "$enrolled" = yes ]; then
             rm -f "$config" "$lock" "$own_ca"
             rm -rf "$journal"
@@ -202,7 +221,10 @@ main() {
         exit 0
     fi
     unit >"$unit"
-    chmod 644 "$unit"
+    # It is there to be switched on, by the host's owner alone.
+    helper_socket_unit >"$helper_socket"
+    helper_service_unit >"$helper_service"
+    chmod 644 "$unit" "$helper_socket" "$helper_service"
     systemctl daemon-reload
     systemctl enable "$service" >/dev/null 2>&1
     systemctl restart "$service"
