@@ -68,7 +68,7 @@ async fn an_agent_without_privileges_has_root_s_work_done() {
     agent.kill();
     agent.state(&admin, "offline").await;
     let home = agent.config().parent().expect("a directory");
-    for path in [home, agent.config(), &home.join("agent.lock"), &home.join("agent.jobs")] {
+    for path in [home, agent.config(), &home.join("agent.lock")] {
         chown(path, Some(NOBODY), Some(NOBODY)).expect("our own file");
     }
     let copy = helper.directory().join("gangplank-agent");

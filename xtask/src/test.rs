@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { program: "chpasswd", package: "passwd" },
     Need { program: "chromium", package: "chromium" },
     Need { program: "dash", package: "dash" },
+    Need { program: "dbus-daemon", package: "dbus-daemon" },
     Need { program: "dockerd", package: "docker.io" },
     Need { program: "ip", package: "iproute2" },
     Need { program: "lynis", package: "lynis" },

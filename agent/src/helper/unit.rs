@@ -29,6 +29,8 @@ const SCAN: &[&str] = &[
     "AmbientCapabilities=",
     "NoNewPrivileges=yes",
     "ProtectSystem=strict",
+    // Scanners have temporary files there, whatever they are told.
+    "ReadWritePaths=-/tmp",
     "ProtectHome=read-only",
     "ProtectKernelTunables=yes",
     "ProtectControlGroups=yes",

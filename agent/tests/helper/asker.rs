@@ -87,25 +87,26 @@ impl Helper {
         why
     }
 
-    /// Asks for a verb, as a command of the agent does.
     pub(crate) fn ask(&self, verb: Verb) -> Asking {
-        let mut local = Local::load(
-            Path::new("/nonexistent"),
-            &Environment::from_iter::<[(&str, &str); 0]>([]),
-        );
-        local.as_mut().unwrap().helper = self.socket();
-        let (pieces, said) = mpsc::channel(64);
-        let cancel = CancellationToken::new();
-        let context = Context {
-            local: Arc::new(local),
-            output: Printer::Pieces(pieces.clone()),
-            progress: Teller::Pieces(pieces),
-            settings: watch::Sender::default(),
-            cancel: cancel.clone(),
-        };
-        let task = tokio::spawn(async move { client::ask(&verb, &context).await.unwrap() });
-        Asking { said, cancel, task }
+        ask(self.socket(), verb)
     }
+}
+
+/// Asks for a verb, as a command of the agent does.
+pub(crate) fn ask(socket: PathBuf, verb: Verb) -> Asking {
+    let mut local = Local::load(Path::new("/nonexistent"), &Environment::default()).unwrap();
+    local.helper = socket;
+    let (pieces, said) = mpsc::channel(64);
+    let cancel = CancellationToken::new();
+    let context = Context {
+        local: Arc::new(local),
+        output: Printer::Pieces(pieces.clone()),
+        progress: Teller::Pieces(pieces),
+        settings: watch::Sender::default(),
+        cancel: cancel.clone(),
+    };
+    let task = tokio::spawn(async move { client::ask(&verb, &context).await.unwrap() });
+    Asking { said, cancel, task }
 }
 
 /// How a helper says that it ended, whatever it says before.
@@ -152,6 +153,13 @@ impl Asking {
         };
         timeout(SOON, reading).await.unwrap();
         String::from_utf8(text).unwrap().trim().to_owned()
+    }
+
+    /// Waits until it says how far it is.
+    pub(crate) async fn progress(&mut self) {
+        let reading =
+            async { while !matches!(self.said.recv().await, Some(Piece::Progress(_)) | None) {} };
+        timeout(SOON, reading).await.unwrap();
     }
 
     /// All that it says, and how it ends.

@@ -1,9 +1,11 @@
-//! The helper as the agent meets it: real processes, real sockets, and no service manager, so that
-//! work is bounded by the worker alone. Needs root, as the helper does.
+//! The helper as the agent meets it: real processes and real sockets, first without a service manager,
+//! where the worker alone bounds its work, then with one. Needs root, as the helper does.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod asker;
 mod death;
+mod manager;
 mod policy;
 mod refusal;
+mod units;
 mod verb;
