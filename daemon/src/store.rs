@@ -155,6 +155,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "compliance", include_str!("../migrations/0006_compliance.sql")),
     (7, "schedules", include_str!("../migrations/0007_schedules.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
+    (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

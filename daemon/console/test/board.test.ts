@@ -7,6 +7,7 @@ const job = (id: string, state: JobState, more: Partial<JobBrief> = {}): JobBrie
   host_id: `host of ${id}`,
   host_name: "web",
   batch_id: null,
+  subject: null,
   command: "report_now",
   state,
   attempt: 1,

@@ -59,6 +59,8 @@ pub struct Job {
     pub ring: u8,
     /// What is to be done.
     pub command: Command,
+    /// What that is about, in a word, such as the tool.
+    pub subject: Option<FactText>,
     /// What that takes.
     pub params: Value,
     /// Whether it may run again when nobody knows how far it got.
@@ -135,6 +137,7 @@ struct Brief<'a> {
     host_name: &'a str,
     batch_id: Option<BatchId>,
     command: Command,
+    subject: Option<&'a FactText>,
     state: JobState,
     attempt: u32,
     cancel_at: Option<Timestamp>,
@@ -156,6 +159,7 @@ impl<'a> Brief<'a> {
             host_name: &job.host_name,
             batch_id: job.batch,
             command: job.command,
+            subject: job.subject.as_ref(),
             state: job.state,
             attempt: job.attempt,
             cancel_at: job.cancel_at,
@@ -325,6 +329,7 @@ fn job_row(row: &SqliteRow) -> Result<Job, StoreError> {
         batch: parsed_option(row, "batch_id")?,
         ring: number(row, "ring")?,
         command: parsed(row, "command")?,
+        subject: optional("subject")?.map(FactText::from),
         params: json(row, "params")?,
         idempotent: row.try_get("idempotent")?,
         priority: number(row, "priority")?,

@@ -3,9 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use gangplank_proto::docker::DockerInventory;
 use gangplank_proto::fact::{HostFacts, PolicyFacts};
 use gangplank_proto::id::{ApiId, HostId, LoginId, SessionId, TenantId, UserId};
 use gangplank_proto::link::Size;
+use gangplank_proto::settings::Settings;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -195,6 +197,10 @@ async fn nothing_of_one_tenant_is_found_or_changed_by_another() {
     };
     let token = store.create_provisioning_key(f.tenant, &by(START), token).await.unwrap();
     store.append_event(f.tenant, "hosts", json!({}), START).await.unwrap();
+    let docker = DockerInventory::default();
+    assert!(store.keep_claim(f.tenant, host, docker.clone(), START).await.unwrap());
+    let daily = Settings { update_interval: Some(1_440), docker_events: None };
+    store.set_host(f.tenant, &by(START), host, daily).await.unwrap().unwrap();
 
     let (o, by, page) = (f.other, by(START), PageRequest::default());
     let presence = Presence { since: START, reason: "x".to_owned(), secure: true };
@@ -215,6 +221,12 @@ async fn nothing_of_one_tenant_is_found_or_changed_by_another() {
     assert!(!store.put_presence(o, host, &presence).await.unwrap());
     let (facts, policy) = (HostFacts::default(), PolicyFacts::default());
     assert!(store.put_report(o, host, &facts, &policy, &[22], START).await.unwrap().is_none());
+    assert!(store.claim::<DockerInventory>(o, host).await.unwrap().is_none());
+    assert!(!store.keep_claim(o, host, docker, START).await.unwrap());
+    let changed = store.change_claim(o, host, START, |_: &mut DockerInventory| true);
+    assert!(!changed.await.unwrap());
+    assert_eq!(store.host_settings(o, host).await.unwrap(), Settings::default());
+    assert!(store.set_host(o, &by, host, Settings::default()).await.unwrap().is_none());
     assert!(store.host_keys(o, host).await.unwrap().is_empty());
     assert!(store.attest_host_keys(o, &by, host, std::slice::from_ref(&key)).await.is_err());
     assert!(store.pin_host_key(o, &by, host, "web:22", &key).await.is_err());

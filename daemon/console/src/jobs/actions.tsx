@@ -10,7 +10,8 @@ import type { JobBrief } from "./wire";
 export function JobActions({ job, small = false }: { job: JobBrief; small?: boolean }) {
   const { busy, run } = useBusy();
   if (!may("jobs:run")) return null;
-  const what = `${job.command} on ${job.host_name}`;
+  const name = job.subject ? `${job.command} ${job.subject}` : job.command;
+  const what = `${name} on ${job.host_name}`;
   const attempt = (work: () => Promise<void>) => run(() => work().catch(complain));
   if (isOver(job)) {
     return (

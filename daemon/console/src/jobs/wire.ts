@@ -24,6 +24,8 @@ export interface JobBrief {
   host_name: string;
   batch_id: string | null;
   command: string;
+  /** What it is about, such as the tool. */
+  subject: string | null;
   state: JobState;
   attempt: number;
   cancel_at: string | null;

@@ -33,6 +33,7 @@ function Row({ job }: { job: JobBrief }) {
         <Link to="job" query={{ id: job.id }}>
           {job.command}
         </Link>
+        {job.subject && <span class="quiet"> {job.subject}</span>}
       </th>
       <td data-label="Host">
         <Link to="host" query={{ id: job.host_id }}>

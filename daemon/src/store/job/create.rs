@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gangplank_proto::fact::FactText;
 use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
 use gangplank_proto::job::{Command, JobEvent, JobState};
 use gangplank_proto::limit;
@@ -53,6 +54,18 @@ pub struct Created {
 }
 
 impl NewJob {
+    /// What the command is about: which tool, which profile, which packages.
+    fn subject(&self) -> Option<FactText> {
+        let name = match self.command {
+            Command::RunTool => "tool",
+            Command::ComplianceScan => "profile",
+            Command::UpdatePackages => "mode",
+            Command::UpdateAgent => "version",
+            _ => return None,
+        };
+        self.params.get(name)?.as_str().map(Into::into)
+    }
+
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if !self.params.is_object() {
             return Err(StoreError::Invalid("params takes an object"));
@@ -281,8 +294,9 @@ impl JobWrite {
         sqlx::query(
             "INSERT INTO jobs (id, tenant_id, host_id, host_name, batch_id, ring, command, params, \
              idempotent, heavy, priority, state, attempt, retries, held, not_before, deadline, \
-             created_at, created_by, output_end, retry_of, idempotency_key) VALUES ($1, $2, $3, $4, \
-             $5, $6, $7, $8, $9, $10, $11, 'queued', 1, $12, $13, $14, $15, $16, $17, 0, $18, $19)",
+             created_at, created_by, output_end, retry_of, idempotency_key, subject) VALUES ($1, $2, $3, \
+             $4, $5, $6, $7, $8, $9, $10, $11, 'queued', 1, $12, $13, $14, $15, $16, $17, 0, $18, \
+             $19, $20)",
         )
         .bind(id.to_string())
         .bind(tenant.to_string())
@@ -304,6 +318,7 @@ impl JobWrite {
         .bind(placed.retry_of.map(|job| job.to_string()))
         // A batch has the key of its order; its jobs have none.
         .bind(new.idempotency_key.as_deref().filter(|_| placed.batch.is_none()))
+        .bind(new.subject().map(String::from))
         .execute(&mut *self.tx)
         .await?;
         Ok(id)
