@@ -21,8 +21,22 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 
 /// The addresses that the console routes by itself. All lie at one level, so that the relative
 /// addresses in the page hold below any path prefix of a reverse proxy.
-pub const PAGES: &[&str] =
-    &["login", "hosts", "host", "jobs", "job", "terminal", "sessions", "users", "audit", "trust"];
+pub const PAGES: &[&str] = &[
+    "login",
+    "hosts",
+    "host",
+    "jobs",
+    "job",
+    "compliance",
+    "scan",
+    "rule",
+    "schedules",
+    "terminal",
+    "sessions",
+    "users",
+    "audit",
+    "trust",
+];
 
 /// One file of the console.
 #[derive(Debug)]

@@ -2,6 +2,10 @@
 import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { CompliancePage } from "./compliance/fleet-page";
+import { RulePage } from "./compliance/rule-page";
+import { ScanPage } from "./compliance/scan-page";
+import { SchedulesPage } from "./compliance/schedules-page";
 import { stream } from "./hosts";
 import { AuditPage } from "./pages/audit";
 import { HostPage } from "./pages/host";
@@ -30,12 +34,19 @@ const TITLES: Readonly<Record<PageName, string>> = {
   host: "Host",
   jobs: "Jobs",
   job: "Job",
+  compliance: "Compliance",
+  scan: "Scan",
+  rule: "Rule",
+  schedules: "Schedules",
   terminal: "Terminals",
   sessions: "Sessions",
   users: "Users",
   audit: "Audit",
   trust: "Trusting this daemon",
 };
+
+/** The pages below the entry Compliance. */
+const COMPLIANCE: readonly PageName[] = ["compliance", "scan", "rule", "schedules"];
 
 /** xterm.js is by far the largest part: fetched when somebody is logged in, before it is needed. */
 const TerminalPage = signal<ComponentType | null>(null);
@@ -132,6 +143,11 @@ function Head({ onHelp }: { onHelp: () => void }) {
             </Link>
           )}
           {may("jobs:read") && entry("jobs", "Jobs")}
+          {may("compliance:read") && (
+            <Link to="compliance" current={COMPLIANCE.includes(page)}>
+              Compliance
+            </Link>
+          )}
           {entry("sessions", "Sessions")}
           {(may("users:manage") || may("users:read")) && entry("users", "Users")}
           {may("audit:read") && entry("audit", "Audit")}
@@ -185,6 +201,14 @@ function Page() {
       return <JobsPage />;
     case "job":
       return <JobPage />;
+    case "compliance":
+      return <CompliancePage />;
+    case "scan":
+      return <ScanPage />;
+    case "rule":
+      return <RulePage />;
+    case "schedules":
+      return <SchedulesPage />;
     case "sessions":
       return <SessionsPage />;
     case "users":

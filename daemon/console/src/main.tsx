@@ -7,6 +7,7 @@ import "./style/marks.css";
 import "./style/pages.css";
 import "./style/hosts.css";
 import "./style/jobs.css";
+import "./style/compliance.css";
 import "./style/terminal.css";
 
 const root = document.getElementById("app");

@@ -8,6 +8,10 @@ export type PageName =
   | "host"
   | "jobs"
   | "job"
+  | "compliance"
+  | "scan"
+  | "rule"
+  | "schedules"
   | "terminal"
   | "sessions"
   | "users"
@@ -20,6 +24,10 @@ const NAMES: readonly PageName[] = [
   "host",
   "jobs",
   "job",
+  "compliance",
+  "scan",
+  "rule",
+  "schedules",
   "terminal",
   "sessions",
   "users",

@@ -1,5 +1,6 @@
 /** Gives one host a command. */
 import { useState } from "preact/hooks";
+import { SCANNERS } from "../compliance/words";
 import { go } from "../route";
 import { useBusy } from "../ui/busy";
 import { Dialog } from "../ui/dialog";
@@ -21,7 +22,15 @@ export function readArguments(text: string): Record<string, string> {
   return found;
 }
 
+/** What a scan is to look for; what is left empty is the agent's own choice. */
+function readScan(data: FormData): NewOrder {
+  const scanner = String(data.get("scanner") ?? "openscap");
+  const profile = String(data.get("profile") ?? "").trim();
+  return { command: "compliance_scan", params: { scanner, ...(profile ? { profile } : {}) } };
+}
+
 function readOrder(form: HTMLFormElement, command: string): NewOrder {
+  if (command === "compliance_scan") return readScan(new FormData(form));
   const data = new FormData(form);
   if (command === "update_packages") return { command, params: { mode: data.get("mode") } };
   if (command !== "run_tool") return { command };
@@ -29,10 +38,43 @@ function readOrder(form: HTMLFormElement, command: string): NewOrder {
   return { command, params: { tool, args: readArguments(String(data.get("args") ?? "")) } };
 }
 
+function ScanFields() {
+  return (
+    <>
+      <div class="row">
+        <label class="field">
+          <span>Scanner</span>
+          <select name="scanner">
+            {Object.entries(SCANNERS).map(([name, words]) => (
+              <option key={name} value={name}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field grow">
+          <span>Profile</span>
+          <input
+            name="profile"
+            placeholder="the agent's own choice"
+            autocomplete="off"
+            spellcheck={false}
+          />
+        </label>
+      </div>
+      <p class="quiet">
+        The host scans only if its agent's file says <code>policy.scan = true</code> and the scanner
+        is installed there.
+      </p>
+    </>
+  );
+}
+
 const COMMANDS: readonly [command: string, words: string][] = [
   ["report_now", "Report: system, packages, updates, disks"],
   ["docker_inventory", "Containers: what runs, and of what"],
   ["refresh_integration_status", "Abilities: what else this host can do"],
+  ["compliance_scan", "Compliance scan: what does not comply"],
   ["update_packages", "Update packages"],
   ["run_tool", "Run a tool of the host's own list"],
 ];
@@ -43,9 +85,16 @@ const MODES: readonly [mode: string, words: string][] = [
   ["all", "All of them"],
 ];
 
-export function RunDialog({ host, onClose }: { host: Host; onClose: () => void }) {
+interface Props {
+  host: Host;
+  /** The command that is chosen at first. */
+  command?: string;
+  onClose: () => void;
+}
+
+export function RunDialog({ host, command: first = "report_now", onClose }: Props) {
   const { busy, error, run } = useBusy();
-  const [command, setCommand] = useState("report_now");
+  const [command, setCommand] = useState(first);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -75,6 +124,7 @@ export function RunDialog({ host, onClose }: { host: Host; onClose: () => void }
               </label>
             ))}
           </fieldset>
+          {command === "compliance_scan" && <ScanFields />}
           {command === "update_packages" && (
             <>
               <label class="field">

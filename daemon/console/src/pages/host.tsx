@@ -1,6 +1,7 @@
 /** One host: facts, SSH host keys, credentials, changes. */
 import { useState } from "preact/hooks";
 import * as api from "../api";
+import { HostComplianceSection } from "../compliance/host-section";
 import { Containers } from "../host/containers";
 import { IntegrationsView } from "../host/integrations";
 import { forgetHost, hosts, rememberHost } from "../hosts";
@@ -259,6 +260,7 @@ export function HostPage() {
         <Facts host={host} />
       </section>
       {!pending && <ReportView host={host} />}
+      {!pending && may("compliance:read") && <HostComplianceSection host={host} />}
       {!pending && <Containers host={host} />}
       {!pending && <IntegrationsView host={host} />}
       <HostKeys host={host} manage={manage} />

@@ -39,23 +39,30 @@ export function useLoaded<T>(load: () => Promise<T>, key = ""): Loaded<T> {
   return { value, error, reload };
 }
 
-export interface Listed<T> {
-  items: T[] | null;
+type Item<P extends Page<unknown>> = P["items"][number];
+
+export interface Listed<P extends Page<unknown>> {
+  items: Item<P>[] | null;
+  /** The first page, with what it says beside its items. */
+  first: P | null;
   error: string | null;
   /** Loads the next page; absent at the end. */
   more: (() => void) | undefined;
   reload: () => void;
 }
 
-/** A list that comes in pages. */
-export function useListed<T>(load: (cursor?: string) => Promise<Page<T>>): Listed<T> {
-  const first = useLoaded(() => load());
-  const [rest, setRest] = useState<{ of: Page<T>; pages: Page<T>[] } | null>(null);
+/** A list that comes in pages; it is loaded anew when `key` changes. */
+export function useListed<P extends Page<unknown>>(
+  load: (cursor?: string) => Promise<P>,
+  key = "",
+): Listed<P> {
+  const first = useLoaded(() => load(), key);
+  const [rest, setRest] = useState<{ of: P; pages: P[] } | null>(null);
   const [error, setError] = useState<string | null>(null);
   // Pages that followed an older first page don't follow the new one.
   const pages = first.value ? [first.value, ...(rest?.of === first.value ? rest.pages : [])] : [];
   const cursor = pages.at(-1)?.next_cursor;
-  const more = async (from: string, of: Page<T>) => {
+  const more = async (from: string, of: P) => {
     try {
       const next = await load(from);
       setRest({ of, pages: [...pages.slice(1), next] });
@@ -65,7 +72,8 @@ export function useListed<T>(load: (cursor?: string) => Promise<Page<T>>): Liste
   };
   const { value } = first;
   return {
-    items: value ? pages.flatMap((page) => page.items) : null,
+    first: value,
+    items: value ? pages.flatMap<Item<P>>((page) => page.items) : null,
     error: first.error ?? error,
     more: cursor && value ? () => void more(cursor, value) : undefined,
     reload: first.reload,

@@ -1,0 +1,172 @@
+/** Where the fleet stands. */
+import { go, route } from "../route";
+import { may } from "../session";
+import { Link } from "../ui/link";
+import { useListed } from "../ui/load";
+import { Loading, Problem } from "../ui/notice";
+import { Ago } from "../ui/time";
+import * as api from "./api";
+import { Score, SeverityBadge } from "./marks";
+import type { Fleet, FleetHost, WorstRule } from "./wire";
+import { profileName, SCANNERS, shortName } from "./words";
+
+function Sum({ fleet }: { fleet: Fleet }) {
+  return (
+    <section aria-label="The fleet">
+      <dl class="facts">
+        <dt>Fleet score</dt>
+        <dd>
+          <Score score={fleet.score} />
+        </dd>
+        <dt>Scanned</dt>
+        <dd>
+          {fleet.scanned} of {fleet.hosts} hosts
+        </dd>
+      </dl>
+    </section>
+  );
+}
+
+function Worst({ rules }: { rules: readonly WorstRule[] }) {
+  if (rules.length === 0) return null;
+  return (
+    <section>
+      <h2>What most hosts fail</h2>
+      <ol class="worst">
+        {rules.map((rule) => (
+          <li key={`${rule.scanner} ${rule.rule}`}>
+            <Link to="rule" query={{ rule: rule.rule, scanner: rule.scanner }}>
+              {rule.title || shortName(rule.rule)}
+            </Link>
+            <span class="worst-facts">
+              <SeverityBadge severity={rule.severity} />
+              {rule.hosts === 1 ? "1 host" : `${rule.hosts} hosts`}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Row({ host }: { host: FleetHost }) {
+  const bad = host.counts ? host.counts.fail + host.counts.error + host.counts.unknown : null;
+  return (
+    <tr>
+      <th scope="row">
+        <Link to="host" query={{ id: host.host_id }}>
+          {host.host_name}
+        </Link>
+      </th>
+      <td data-label="Score">
+        {host.scan_id ? <Score score={host.score} /> : <span class="quiet">not scanned</span>}
+      </td>
+      <td data-label="Failed">{bad ?? ""}</td>
+      <td data-label="By" class="wrap">
+        {host.scanner && `${SCANNERS[host.scanner]}, ${profileName(host.profile ?? "")}`}
+      </td>
+      <td data-label="Scan">
+        {host.scan_id && host.at && (
+          <Link to="scan" query={{ id: host.scan_id }}>
+            <Ago at={host.at} />
+          </Link>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function Hosts({ hosts }: { hosts: readonly FleetHost[] }) {
+  return (
+    <table class="stack">
+      <caption class="unseen">Hosts, the lowest score first</caption>
+      <thead>
+        <tr>
+          <th scope="col">Host</th>
+          <th scope="col">Score</th>
+          <th scope="col">Failed</th>
+          <th scope="col">By</th>
+          <th scope="col">Scan</th>
+        </tr>
+      </thead>
+      <tbody>
+        {hosts.map((host) => (
+          <Row key={host.host_id} host={host} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Nothing({ scanner }: { scanner: string }) {
+  return (
+    <div class="empty">
+      <h2>
+        {scanner === "" ? "No host was scanned yet" : "No host was scanned with this scanner"}
+      </h2>
+      <p>
+        Open a host and choose Scan now, or make a schedule that scans many. A host's owner has to
+        allow it, with <code>policy.scan = true</code> in its agent's file.
+      </p>
+      <p>
+        <Link to="hosts" class="button">
+          To the hosts
+        </Link>{" "}
+        <Link to="schedules" class="button">
+          To the schedules
+        </Link>
+      </p>
+    </div>
+  );
+}
+
+export function CompliancePage() {
+  const scanner = route.value.query.get("scanner") ?? "";
+  const load = (cursor?: string) => api.fleet(scanner, cursor);
+  const { items, first, error, more } = useListed<Fleet>(load, scanner);
+  return (
+    <div class="page">
+      <header class="page-head">
+        <h1>Compliance</h1>
+        <label class="inline-field">
+          <span>Scanner</span>
+          <select
+            value={scanner}
+            onChange={(event) => {
+              const chosen = event.currentTarget.value;
+              go("compliance", chosen === "" ? {} : { scanner: chosen }, true);
+            }}
+          >
+            <option value="">any</option>
+            {Object.entries(SCANNERS).map(([name, words]) => (
+              <option key={name} value={name}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        <Link to="schedules" class="button">
+          Schedules
+        </Link>
+        <a class="button" href={api.fleetCsv(scanner)} download>
+          Export CSV
+        </a>
+      </header>
+      {error && <Problem>{error}</Problem>}
+      {!items && !error && <Loading what="what scans found" />}
+      {first && first.scanned === 0 && may("compliance:read") && <Nothing scanner={scanner} />}
+      {first && items && first.scanned > 0 && (
+        <>
+          <Sum fleet={first} />
+          <Worst rules={first.worst_rules} />
+          <Hosts hosts={items} />
+        </>
+      )}
+      {more && first && first.scanned > 0 && (
+        <button type="button" onClick={more}>
+          Show more hosts
+        </button>
+      )}
+    </div>
+  );
+}

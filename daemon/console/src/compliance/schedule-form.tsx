@@ -1,0 +1,173 @@
+/** Making and changing a schedule. */
+import { parseLabels } from "../pages/host-fields";
+import { useBusy } from "../ui/busy";
+import { Dialog } from "../ui/dialog";
+import { Problem } from "../ui/notice";
+import { say } from "../ui/toast";
+import * as api from "./api";
+import type { Scanner, Schedule, ScheduleValues } from "./wire";
+import { SCANNERS } from "./words";
+
+/** What a field of a duration takes. */
+const SPAN = "[0-9]+(s|m|h|d)";
+
+/** A moment as a field for date and time has it, in the person's own time zone. */
+export function localMoment(at: string): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return "";
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 16);
+}
+
+/** What the fields say; a first turn that nobody named is not said. */
+export function readSchedule(data: FormData, before?: Schedule): Partial<ScheduleValues> {
+  const text = (name: string) => String(data.get(name) ?? "").trim();
+  const starts = text("starts_at");
+  // The field has no seconds: untouched, it must not move the schedule.
+  const moved = starts !== "" && (!before || starts !== localMoment(before.starts_at));
+  return {
+    name: text("name"),
+    labels: parseLabels(text("labels")),
+    scanner: text("scanner") as Scanner,
+    profile: text("profile") || null,
+    every: text("every"),
+    jitter: text("jitter"),
+    max_concurrent: Number(text("max_concurrent")),
+    ...(moved ? { starts_at: new Date(starts).toISOString() } : {}),
+  };
+}
+
+function Fields({ schedule }: { schedule: Schedule | undefined }) {
+  return (
+    <>
+      <label class="field">
+        <span>Name</span>
+        <input
+          name="name"
+          required
+          maxLength={255}
+          defaultValue={schedule?.name ?? ""}
+          placeholder="Databases, nightly"
+          autocomplete="off"
+        />
+      </label>
+      <label class="field">
+        <span>Hosts that have all of these labels (none: all hosts)</span>
+        <input
+          name="labels"
+          defaultValue={schedule?.labels.join(", ") ?? ""}
+          placeholder="db, production"
+          autocomplete="off"
+          spellcheck={false}
+        />
+      </label>
+      <div class="row">
+        <label class="field">
+          <span>Scanner</span>
+          <select name="scanner" defaultValue={schedule?.scanner ?? "openscap"}>
+            {Object.entries(SCANNERS).map(([name, words]) => (
+              <option key={name} value={name} selected={name === schedule?.scanner}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field grow">
+          <span>Profile</span>
+          <input
+            name="profile"
+            maxLength={256}
+            defaultValue={schedule?.profile ?? ""}
+            placeholder="the scanner's own choice"
+            autocomplete="off"
+            spellcheck={false}
+          />
+        </label>
+      </div>
+      <div class="row">
+        <label class="field grow">
+          <span>Every</span>
+          <input
+            name="every"
+            required
+            pattern={SPAN}
+            title="A number with h or d, such as 12h or 7d"
+            defaultValue={schedule?.every ?? "1d"}
+            autocomplete="off"
+          />
+        </label>
+        <label class="field grow">
+          <span>Spread over</span>
+          <input
+            name="jitter"
+            required
+            pattern={SPAN}
+            title="A number with m, h or d, such as 30m"
+            defaultValue={schedule?.jitter ?? "1h"}
+            autocomplete="off"
+          />
+        </label>
+        <label class="field grow">
+          <span>At once, at most</span>
+          <input
+            name="max_concurrent"
+            type="number"
+            required
+            min={1}
+            max={10_000}
+            defaultValue={schedule?.max_concurrent ?? 10}
+          />
+        </label>
+      </div>
+      <label class="field">
+        <span>First turn (empty: now)</span>
+        <input
+          name="starts_at"
+          type="datetime-local"
+          defaultValue={schedule ? localMoment(schedule.starts_at) : ""}
+        />
+      </label>
+      <p class="quiet">
+        A host that is away is scanned once when it is back, however many turns it missed.
+      </p>
+    </>
+  );
+}
+
+interface Props {
+  schedule?: Schedule;
+  onClose: () => void;
+  onDone: () => void;
+}
+
+export function ScheduleDialog({ schedule, onClose, onDone }: Props) {
+  const { busy, error, run } = useBusy();
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const values = readSchedule(new FormData(event.currentTarget as HTMLFormElement), schedule);
+    run(async () => {
+      if (schedule) await api.changeSchedule(schedule.id, values);
+      else await api.addSchedule(values);
+      say(schedule ? `${values.name} is changed.` : `${values.name} is scheduled.`);
+      onDone();
+    });
+  };
+  return (
+    <Dialog title={schedule ? `Change ${schedule.name}` : "Add a schedule"} onClose={onClose}>
+      <form onSubmit={submit}>
+        <div class="dialog-body">
+          {error && <Problem>{error}</Problem>}
+          <Fields schedule={schedule} />
+        </div>
+        <footer class="dialog-foot">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={busy}>
+            {schedule ? "Save" : "Add schedule"}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
