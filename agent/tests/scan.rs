@@ -54,6 +54,24 @@ fn variant(directory: &Path, name: &str, change: impl Fn(String) -> String) -> P
 }
 
 #[tokio::test]
+async fn our_own_content_is_a_valid_data_stream() {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/content/gangplank-linux-ds.xml");
+    let mut command = Command::new("oscap");
+    let checked = timeout(SOON, command.args(["ds", "sds-validate", own]).output());
+    let checked = checked.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    // The same program says so of what is none.
+    let directory = tempfile::tempdir().unwrap();
+    let broken = variant(directory.path(), "broken-ds.xml", |text| {
+        text.replace("<ds:checks>", "<ds:reviews>").replace("</ds:checks>", "</ds:reviews>")
+    });
+    let mut command = Command::new("oscap");
+    let checked = timeout(SOON, command.args(["ds", "sds-validate"]).arg(broken).output());
+    assert!(!checked.await.unwrap().unwrap().status.success());
+}
+
+#[tokio::test]
 async fn our_own_content_is_scanned_rule_by_rule() {
     let directory = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();

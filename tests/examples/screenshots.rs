@@ -9,6 +9,7 @@ use gangplank_tests::{
     daemon::Daemon,
 };
 use serde_json::json;
+use toml::Table;
 
 #[tokio::main]
 async fn main() {
@@ -18,13 +19,22 @@ async fn main() {
     let admin = daemon.admin().await;
     let ada = Account::named("ada");
     let policy = Policy { users: vec![ada.name.clone()], ..Policy::everything("localhost:22") };
-    let agent = Agent::enrol(&daemon, &admin, &policy).await;
+    let scans = |table: &mut Table| {
+        let section = table.entry("policy").or_insert_with(|| Table::new().into());
+        section.as_table_mut().expect("a table").insert("scan".to_owned(), true.into());
+    };
+    let agent = Agent::enrol_with(&daemon, &admin, &policy, scans).await;
     let body = json!({ "friendly_name": "harbour", "labels": ["production", "web"] });
     admin.patch(&format!("/api/v1/hosts/{}", agent.host()), body).await.expect(200);
     for (name, label) in [("lighthouse", "staging"), ("drydock", "build"), ("breakwater", "web")] {
         let body = json!({ "friendly_name": name, "address": "192.0.2.7", "labels": [label] });
         admin.post("/api/v1/hosts", body).await.expect(201);
     }
+    let order = json!({ "command": "compliance_scan", "params": { "profile": "strict" } });
+    let scan = admin.order(agent.host(), order).await;
+    admin.job_over(&scan).await;
+    let found = admin.get(&format!("/api/v1/hosts/{}/compliance", agent.host())).await.expect(200);
+    let scan = found.json()["latest"]["id"].as_str().expect("a scan").to_owned();
 
     for scheme in ["light", "dark"] {
         let mut browser = Browser::start(&[daemon.ca()]).await;
@@ -48,6 +58,10 @@ async fn main() {
         browser.screen_shows("42").await;
         browser.screen_shows("share").await;
         browser.screenshot(&images.join(format!("terminal-{scheme}.png"))).await;
+        browser.goto(&format!("{}/scan?id={scan}", daemon.url())).await;
+        browser.click("a rule", "document.querySelector('.rule summary')").await;
+        browser.until("the rule to be open", "document.querySelector('.rule').open").await;
+        browser.screenshot(&images.join(format!("scan-{scheme}.png"))).await;
         assert!(browser.problems().is_empty(), "{:?}", browser.problems());
     }
 }

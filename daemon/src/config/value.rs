@@ -96,9 +96,12 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
+    if millis == 0 {
+        return "0s".to_owned();
+    }
     [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")]
         .into_iter()
-        .find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit))
+        .find(|(unit, _)| millis.is_multiple_of(*unit))
         .map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
 }
 
@@ -173,7 +176,7 @@ mod tests {
     #[test]
     fn durations_and_sizes_are_read_and_written() {
         for (text, millis) in
-            [("30s", 30_000), ("15m", 900_000), ("1h", 3_600_000), ("7d", 604_800_000)]
+            [("0s", 0), ("30s", 30_000), ("15m", 900_000), ("1h", 3_600_000), ("7d", 604_800_000)]
         {
             let duration = Duration::from_millis(millis);
             assert_eq!(parse_duration(text), Some(duration));

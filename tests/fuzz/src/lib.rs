@@ -19,6 +19,7 @@ mod stream;
 mod utf8;
 mod window;
 mod word;
+mod xccdf;
 
 pub use frame::frame;
 pub use input_log::input_log;
@@ -32,12 +33,13 @@ pub use server_url::server_url;
 pub use stream::stream;
 pub use utf8::utf8;
 pub use window::window;
+pub use xccdf::xccdf;
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("frame", frame),
     ("input_log", input_log),
     ("link", link),
@@ -50,4 +52,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("stream", stream),
     ("utf8", utf8),
     ("window", window),
+    ("xccdf", xccdf),
 ];

@@ -9,7 +9,7 @@ import type { Scanner, Schedule, ScheduleValues } from "./wire";
 import { SCANNERS } from "./words";
 
 /** What a field of a duration takes. */
-const SPAN = "[0-9]+(s|m|h|d)";
+const SPAN = "[0-9]+(ms|s|m|h|d)";
 
 /** A moment as a field for date and time has it, in the person's own time zone. */
 export function localMoment(at: string): string {

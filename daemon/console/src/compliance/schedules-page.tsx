@@ -67,7 +67,8 @@ function Row({ schedule, ask, reload }: RowProps) {
         {SCANNERS[schedule.scanner]}, {profileName(schedule.profile ?? "")}
       </td>
       <td data-label="When">
-        every {schedule.every}, over {schedule.jitter}
+        every {schedule.every}
+        {schedule.jitter !== "0s" && `, over ${schedule.jitter}`}
       </td>
       <td data-label="State">
         <Turns schedule={schedule} />

@@ -93,4 +93,5 @@ targets! {
     stream: 30_000,
     utf8: 20_000,
     window: 4_000,
+    xccdf: 10_000,
 }
