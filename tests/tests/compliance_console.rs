@@ -170,19 +170,19 @@ async fn a_person_has_hosts_scanned_every_night() {
     )
     .await;
 
-    browser.click_text("^Change Nightly").await;
+    browser.click_text("Change Nightly").await;
     browser
         .until("the form", "document.querySelector('dialog input[name=labels]')?.value === 'db'")
         .await;
     fill(&mut browser, "^Name", " and daily").await;
     browser.click("Save", "document.querySelector('dialog button[type=submit]')").await;
     browser.shows("Nightly and daily").await;
-    browser.click_text("^Switch Nightly and daily off").await;
+    browser.click_text("Switch Nightly and daily off").await;
     browser.shows("switched off").await;
     let schedules = admin.get("/api/v1/compliance/schedules").await.expect(200).json();
     let kept = &schedules["items"][0];
     assert_eq!((&kept["enabled"], &kept["every"]), (&json!(false), &json!("1d")), "{kept}");
-    browser.click_text("^Delete Nightly and daily").await;
+    browser.click_text("Delete Nightly and daily").await;
     browser.click_text("^Delete this schedule").await;
     browser.shows("Nothing is scheduled").await;
     assert_eq!(browser.problems(), Vec::<String>::new());

@@ -1,5 +1,7 @@
 /** Scans that are ordered again and again. */
 import { useState } from "preact/hooks";
+import type { Board } from "../jobs/board";
+import { useBoard } from "../jobs/live";
 import { may } from "../session";
 import { useBusy } from "../ui/busy";
 import { Confirm } from "../ui/dialog";
@@ -131,8 +133,16 @@ function Delete(props: { schedule: Schedule; onClose: () => void; onDone: () => 
   );
 }
 
+/** The scans that are known, and how far they are: when that changes, turns have changed. */
+const scans = (board: Board): string =>
+  [...board.jobs.values()]
+    .filter((job) => job.command === "compliance_scan")
+    .map((job) => `${job.id} ${job.state}`)
+    .join();
+
 export function SchedulesPage() {
-  const { items, error, more, reload } = useListed(api.schedules);
+  const board = useBoard(may("jobs:read"));
+  const { items, error, more, reload } = useListed(api.schedules, board ? scans(board) : "");
   const [asking, setAsking] = useState<Asking>(null);
   const close = () => setAsking(null);
   const done = () => {
