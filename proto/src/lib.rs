@@ -9,6 +9,7 @@
 //! | [`link`], [`frame`], [`stream`], [`window`] | daemon and keeper: words, bytes, flow control |
 //! | [`job`], [`report`], [`scan`] | commands to hosts, what a host reports in full, and how it complies |
 //! | [`docker`], [`integration`], [`settings`] | its containers, what else it can do, and what it is set to |
+//! | [`release`] | what a release of the agent says of itself |
 //! | [`terminal`], [`event`] | page and daemon |
 //! | [`patchmon`], [`utf8`] | PatchMon's vocabulary, and text out of bytes for it |
 
@@ -24,6 +25,7 @@ pub mod job;
 pub mod limit;
 pub mod link;
 pub mod patchmon;
+pub mod release;
 pub mod report;
 pub mod scan;
 pub mod secret;

@@ -91,3 +91,9 @@ pub const SCAN_REPORT: usize = 192 << 10;
 
 /// Jobs that an agent has in its journal at once.
 pub const JOBS_HELD: usize = 64;
+
+/// Manifest of a release, in bytes.
+pub const RELEASE_MANIFEST: usize = 4 << 10;
+
+/// Program of a release, in bytes.
+pub const RELEASE: u64 = 256 << 20;

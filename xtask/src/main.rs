@@ -1,8 +1,9 @@
 //! What a person types to run, to test and to measure Gangplank from its sources: `cargo xtask up`,
-//! `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`, `cargo xtask screenshots`.
+//! `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`, `cargo xtask screenshots`, `cargo xtask
+//! release`.
 //!
-//! Nothing here writes into the source tree, save the pictures of `screenshots` and what
-//! `bench --write-docs` says; everything made lies below Cargo's target directory.
+//! Nothing here writes into the source tree, save the pictures of `screenshots`, what
+//! `bench --write-docs` says, and what `release` is told to write; everything made lies below Cargo's target directory.
 
 mod apt;
 mod bench;
@@ -10,6 +11,7 @@ mod bound;
 mod cargo;
 mod console;
 mod node;
+mod release;
 mod screenshots;
 mod soak;
 mod test;
@@ -50,6 +52,9 @@ enum Task {
     /// Run the tests that find more the longer they run.
     #[command(subcommand)]
     Soak(soak::Soak),
+    /// Make keys for releases, and sign them: see docs/updating.md.
+    #[command(subcommand)]
+    Release(release::Release),
     /// Take the pictures in docs/images with a real browser.
     Screenshots,
 }
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test { filter } => test::run(filter.as_deref()),
         Task::Bench(options) => bench::run(options),
         Task::Soak(soak) => soak::run(&soak),
+        Task::Release(release) => release::run(&release),
         Task::Screenshots => screenshots::run().map(|()| ExitCode::SUCCESS),
     };
     match outcome {
