@@ -9,6 +9,7 @@ use gangplank_certs::TrustError;
 use gangplank_proto::fact::Hello;
 use gangplank_proto::limit;
 use gangplank_proto::link::Open;
+use gangplank_proto::release::Version;
 use gangplank_proto::settings::Settings;
 use gangplank_terminal::keeper::{Keeper, KeeperConfig};
 use gangplank_terminal::link::Channels;
@@ -19,12 +20,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Credentials, Local, file};
 use crate::dial::Dialer;
-use crate::job::{Jobs, Journal};
+use crate::job::{Jobs, Journal, Surroundings};
 use crate::link::{
     Backoff, ConnectError, Connected, Ended, Link, Loss, OfHost, Polling, RequestError, Retry,
     connect,
 };
 use crate::policy::Account;
+use crate::update::trial::Trial;
+use crate::update::{Updates, built_as};
 use crate::{docker, facts};
 
 /// For terminals to hang up and say so when the agent stops.
@@ -78,6 +81,7 @@ pub struct Agent {
     terminals: TaskTracker,
     journal: Journal,
     work: TaskTracker,
+    updates: Updates,
     state: watch::Sender<State>,
     heartbeat: Duration,
 }
@@ -88,21 +92,37 @@ impl Agent {
     /// # Errors
     /// [`TrustError`] when what is to be trusted can't be used.
     pub fn new(config: Config) -> Result<Self, TrustError> {
+        Self::of_release(config, built_as(), None)
+    }
+
+    /// As [`Self::new`], for a program that was released as this version and may be on trial.
+    ///
+    /// # Errors
+    /// [`TrustError`] when what is to be trusted can't be used.
+    pub fn of_release(
+        config: Config,
+        release: Version,
+        trial: Option<Trial>,
+    ) -> Result<Self, TrustError> {
         let terminals = TaskTracker::new();
         let stop = CancellationToken::new();
         let bounds =
             KeeperConfig { terminals: limit::CHANNELS_PER_LINK, ..KeeperConfig::default() };
+        let dialer = Dialer::new(&config.server)?;
+        let keeper = Keeper::new(bounds, terminals.clone(), stop);
+        let updates = Updates::new(&config, dialer.clone(), keeper.clone(), release, trial);
         Ok(Self {
-            dialer: Dialer::new(&config.server)?,
+            dialer,
             credentials: config.credentials,
             own: facts::own_account(),
             local: watch::Sender::new(Arc::new(config.local)),
             settings: watch::Sender::new(Settings::default()),
             containers: docker::Changes::default(),
-            keeper: Keeper::new(bounds, terminals.clone(), stop),
+            keeper,
             terminals,
             journal: Journal::new(file::beside(&config.path, "jobs")),
             work: TaskTracker::new(),
+            updates,
             state: watch::Sender::new(State::Connecting),
             heartbeat: limit::HEARTBEAT,
         })
@@ -126,6 +146,12 @@ impl Agent {
         self.keeper.len()
     }
 
+    /// What replaces its program.
+    #[must_use]
+    pub fn updates(&self) -> &Updates {
+        &self.updates
+    }
+
     /// Takes another policy for all that is opened from now on, and tells the daemon.
     pub fn reload(&self, local: Local) {
         self.local.send_replace(Arc::new(local));
@@ -134,8 +160,12 @@ impl Agent {
     /// Runs until `stop` is cancelled: connects, serves, and connects again. Then terminals are
     /// hung up, the daemon hears of it, and the link is closed.
     pub async fn run(&self, stop: CancellationToken) {
-        let (local, settings) = (self.local.subscribe(), self.settings.clone());
-        let jobs = Jobs::start(self.journal.clone(), local, settings, &self.work);
+        let around = Surroundings {
+            local: self.local.subscribe(),
+            settings: self.settings.clone(),
+            updates: self.updates.clone(),
+        };
+        let jobs = Jobs::start(self.journal.clone(), around, &self.work);
         let (local, settings) = (self.local.subscribe(), self.settings.subscribe());
         let follow = docker::follow(self.containers.clone(), local, settings);
         self.work.spawn(stop.clone().run_until_cancelled_owned(follow));
@@ -183,6 +213,7 @@ impl Agent {
         let url = self.dialer.url();
         tracing::info!(server = %url, secure = self.dialer.secure(), "connected");
         self.state.send_replace(State::Connected);
+        self.prove(jobs).await;
         let mut local = self.local.subscribe();
         let (said, hello) = watch::channel(self.hello().await);
         // A daemon that isn't told offers people what the host refuses.
@@ -232,6 +263,7 @@ impl Agent {
         if before != State::Polling {
             tracing::warn!(why = %refused, "no WebSocket: asking for commands by plain requests");
         }
+        self.prove(jobs).await;
         let farewell = async {
             stop.cancelled().await;
             self.state.send_replace(State::Stopping);
@@ -243,13 +275,22 @@ impl Agent {
         }
     }
 
+    /// The daemon took this agent: a version on trial stays, and whoever ordered it is told.
+    async fn prove(&self, jobs: &Jobs) {
+        if let Some((job, done)) = self.updates.connected().await {
+            jobs.settle(job, done).await;
+        }
+    }
+
     /// What the daemon is told about this host, as it is now.
     async fn hello(&self) -> Hello {
         let local = Arc::clone(&self.local.borrow());
         let own = self.own.clone();
         // A link without facts is better than none.
         let hello = tokio::task::spawn_blocking(move || facts::hello(&local, &own)).await;
-        Hello { sessions: self.keeper.list(), ..hello.unwrap_or_default() }
+        let mut hello = hello.unwrap_or_default();
+        hello.host.agent_version = self.updates.running().to_string().into();
+        Hello { sessions: self.keeper.list(), ..hello }
     }
 
     /// Ends all terminals and commands and waits, but not for long, until their processes are gone.

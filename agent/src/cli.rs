@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod scan;
 mod uninstall;
+mod update;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ enum Command {
     /// Register this host at a daemon and write its configuration.
     Enroll(enroll::Arguments),
     /// Connect, and stay connected (what the service runs).
-    Run(ConfigArgument),
+    Run(run::Arguments),
     /// Try the connection and the credentials, and say what is wrong.
     Ping(ping::Arguments),
     /// Show configuration, connection and policy, without secrets, for whoever helps.
@@ -47,6 +48,8 @@ enum Command {
     /// Do what needs root for the agent of this host (what the helper's service runs).
     #[command(hide = true)]
     Helper(helper::Arguments),
+    /// Look whether the server has a newer, signed version of this program.
+    Update(update::Arguments),
     /// Stop the service and remove configuration, state and unit files.
     Uninstall(uninstall::Arguments),
     /// Print the completions of a shell.
@@ -114,12 +117,13 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command, environment: &Environment) -> Result<(), Failure> {
     match command {
         Command::Enroll(arguments) => enroll::enroll(&arguments, environment),
-        Command::Run(arguments) => run::run(&arguments.config, environment),
+        Command::Run(arguments) => run::run(&arguments, environment),
         Command::Ping(arguments) => ping::ping(&arguments, environment),
         Command::Diagnostics(arguments) => diagnostics::diagnostics(&arguments, environment),
         Command::Report(arguments) => report::report(&arguments, environment),
         Command::Scan(arguments) => scan::scan(&arguments, environment),
         Command::Helper(arguments) => helper::helper(&arguments, environment),
+        Command::Update(arguments) => update::update(&arguments, environment),
         Command::Uninstall(arguments) => uninstall::uninstall(&arguments),
         Command::Completion { shell } => {
             let mut text = Vec::new();

@@ -8,6 +8,7 @@ mod refresh_integration_status;
 mod report_now;
 pub(crate) mod run_tool;
 mod settings_update;
+mod update_agent;
 pub(crate) mod update_packages;
 
 use gangplank_proto::job::{Command, Done, Outcome, Run};
@@ -15,9 +16,13 @@ use serde::Serialize;
 
 pub use context::{Context, Piece, Printer, Teller};
 
-/// Runs a command to its end.
-pub async fn run(run: &Run, context: &Context) -> Done {
-    match run.command.as_str().parse() {
+use crate::update::state::Ordered;
+use crate::update::{End, Updates};
+
+/// Runs a command to its end, as this attempt at a job. The agent's own program is replaced by
+/// `updates`.
+pub async fn run(run: &Run, context: &Context, updates: &Updates, job: Ordered) -> End {
+    let done = match run.command.as_str().parse() {
         Ok(Command::ComplianceScan) => compliance_scan::run(&run.params, context).await,
         Ok(Command::DockerInventory) => docker_inventory::run(context).await,
         Ok(Command::RefreshIntegrationStatus) => refresh_integration_status::run(context).await,
@@ -25,8 +30,13 @@ pub async fn run(run: &Run, context: &Context) -> Done {
         Ok(Command::RunTool) => run_tool::run(&run.params, context).await,
         Ok(Command::SettingsUpdate) => settings_update::run(&run.params, context),
         Ok(Command::UpdatePackages) => update_packages::run(&run.params, context).await,
+        // The only one whose end this process may not live to see.
+        Ok(Command::UpdateAgent) => {
+            return update_agent::run(&run.params, context, updates, job).await;
+        }
         _ => failed(&format!("this agent does not offer {}", run.command.as_str())),
-    }
+    };
+    End::Done(done)
 }
 
 /// Prints what a command found out, and ends it well.

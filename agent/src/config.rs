@@ -15,6 +15,7 @@
 //! | `docker.socket` | where the container engine listens, `/var/run/docker.sock` |
 //! | `helper.socket` | where the privileged helper listens, see [`crate::helper`] |
 //! | `policy.*` | see [`crate::policy`] |
+//! | `update.keys` | public keys of releases that this host may run, see [`crate::update`] |
 //! | `tools.NAME.*` | what `run_tool` may run, see [`crate::policy::Tool`] |
 
 pub mod file;
@@ -34,6 +35,7 @@ use gangplank_proto::server_url::ServerUrl;
 
 use crate::dial::proxy::Proxies;
 use crate::policy::{Policy, Tool};
+use crate::update::Keys;
 
 /// Where the configuration is unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/gangplank/agent.toml";
@@ -80,6 +82,8 @@ pub struct Local {
     pub policy: Policy,
     /// What `run_tool` may run, by name.
     pub tools: BTreeMap<String, Tool>,
+    /// Whose releases it may run.
+    pub keys: Keys,
     /// How much is logged.
     pub log: Level,
     /// Where its sshd has keys and settings.

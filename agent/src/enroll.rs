@@ -23,7 +23,7 @@ use crate::dial::{DialError, Dialer};
 use crate::facts::{Introduction, VERSION};
 use crate::link::retry_after;
 
-pub use write::{WriteError, write_config};
+pub use write::{WriteError, allow_updates, write_config};
 
 /// Longest token, in bytes.
 const TOKEN_LEN: usize = 512;

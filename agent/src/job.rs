@@ -19,14 +19,16 @@ mod worker;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gangplank_proto::fact::HeldJob;
-use gangplank_proto::job::{FromJob, ToJob};
+use gangplank_proto::job::{Done, FromJob, ToJob};
 use gangplank_proto::settings::Settings;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Local;
+use crate::update::Updates;
+use crate::update::state::Ordered;
 
-pub use journal::{Journal, Record};
+pub use journal::{Fate, Journal, Record};
 pub use spool::Spool;
 pub use worker::Reporter;
 
@@ -43,6 +45,17 @@ const WORDS: usize = 4;
 pub struct Jobs {
     asked: mpsc::Sender<Input>,
     held: Held,
+}
+
+/// What commands find around them.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// What the host's own file says.
+    pub local: watch::Receiver<Arc<Local>>,
+    /// What people set this agent to.
+    pub settings: watch::Sender<Settings>,
+    /// What replaces the agent's program.
+    pub updates: Updates,
 }
 
 /// What the journal holds, as it is at any moment.
@@ -95,16 +108,11 @@ impl Jobs {
     /// Starts the worker on what its journal holds; what it runs is tracked, and may change
     /// `settings`.
     #[must_use]
-    pub fn start(
-        journal: Journal,
-        local: watch::Receiver<Arc<Local>>,
-        settings: watch::Sender<Settings>,
-        tracker: &TaskTracker,
-    ) -> Self {
+    pub fn start(journal: Journal, around: Surroundings, tracker: &TaskTracker) -> Self {
         let (asked, inputs) = mpsc::channel(ASKED);
         let held = Held::default();
-        let told = (local, settings);
-        tracker.spawn(Worker::new(journal, told, held.clone(), tracker.clone()).run(inputs));
+        let worker = Worker::new(journal, around, held.clone(), tracker.clone());
+        tracker.spawn(worker.run(inputs));
         Self { asked, held }
     }
 
@@ -120,6 +128,12 @@ impl Jobs {
     #[must_use]
     pub fn held(&self) -> Vec<HeldJob> {
         self.held.list()
+    }
+
+    /// Says how a job ended that an earlier process left open.
+    pub async fn settle(&self, job: Ordered, done: Done) {
+        // Without a worker the agent has stopped, and the next one finds out for itself.
+        let _ = self.asked.send(Input::Settle(job, done)).await;
     }
 
     /// Stops what runs and waits until it was written down and, as far as the line takes it, told.

@@ -11,6 +11,7 @@
 //! | [`helper`] | what needs root, by verbs over a local socket |
 //! | [`packages`] | updates by the host's package manager |
 //! | [`scan`] | compliance scanners, and what they find |
+//! | [`update`] | how the program is replaced by a newer one that somebody signed |
 //! | [`mod@log`] | what is written down |
 
 pub mod agent;
@@ -30,3 +31,4 @@ pub mod policy;
 mod process;
 pub mod report;
 pub mod scan;
+pub mod update;

@@ -21,6 +21,7 @@ mod jobs;
 mod login;
 mod openapi;
 mod public;
+mod release;
 pub mod route;
 mod schedules;
 mod sessions;

@@ -125,7 +125,7 @@ impl Agent {
         set_policy(&mut table, policy);
         change(&mut table);
         scratch::secret_file(&config, &table.to_string());
-        let process = run(&config, namespace.as_deref());
+        let process = run(&config, namespace.as_deref(), &[]);
         let agent = Self { config, namespace, process: Mutex::new(process), host };
         agent.online(admin).await;
         agent
@@ -178,6 +178,11 @@ impl Agent {
         self.process().signal(signal);
     }
 
+    /// Whether its process is gone.
+    pub fn has_ended(&self) -> bool {
+        self.process().exit_status().is_some()
+    }
+
     /// Waits for its end, and returns its exit code.
     pub fn exit_code(&self, limit: Duration) -> Option<i32> {
         self.process().ended(limit).code()
@@ -185,9 +190,14 @@ impl Agent {
 
     /// Starts it again with the same configuration.
     pub fn start_again(&self) {
+        self.start_again_with(&[]);
+    }
+
+    /// As [`Agent::start_again`], with variables in its environment.
+    pub fn start_again_with(&self, variables: &[(&str, &str)]) {
         let mut process = self.process();
         process.kill();
-        *process = run(&self.config, self.namespace.as_deref());
+        *process = run(&self.config, self.namespace.as_deref(), variables);
     }
 }
 
@@ -199,12 +209,13 @@ pub fn enrol(url: &str, ca: &Path, config: &Path, token: &str) -> process::Finis
     process::run_with_input(&command, &format!("{token}\n"))
 }
 
-fn run(config: &Path, namespace: Option<&Namespace>) -> Process {
+fn run(config: &Path, namespace: Option<&Namespace>, variables: &[(&str, &str)]) -> Process {
     let mut command = Command::new(program::gangplank_agent());
     command.arg("run").arg("--config").arg(config);
     if let Some(namespace) = namespace {
         command = namespace.inside(&command);
     }
+    command.envs(variables.iter().copied());
     Process::start("gangplank-agent", &command)
 }
 

@@ -31,6 +31,7 @@ pub mod page;
 pub mod patchmon;
 pub mod process;
 pub mod program;
+pub mod release;
 pub mod returning;
 pub mod scratch;
 pub mod sshd;

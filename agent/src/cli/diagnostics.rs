@@ -7,6 +7,7 @@ use crate::config::file::Lock;
 use crate::config::{Config, ConfigError, Environment, Local, Server};
 use crate::dial::{Dialer, resolve};
 use crate::facts;
+use crate::update::Place;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -45,6 +46,7 @@ pub(super) fn diagnostics(arguments: &Arguments, environment: &Environment) -> R
             "production": environment.production(),
         },
         "agent": Lock::holder_says(path),
+        "update": updates(&Place::beside(path)),
         "server": server,
         "host": hello.as_ref().map(|hello| &hello.host),
         "policy": hello.as_ref().map(|hello| &hello.policy),
@@ -52,6 +54,18 @@ pub(super) fn diagnostics(arguments: &Arguments, environment: &Environment) -> R
         "ssh_ports": hello.as_ref().map(|hello| &hello.ssh_ports),
     });
     if arguments.json { print_json(&shown) } else { print(&outline(&shown, 0)) }
+}
+
+/// What updates left behind.
+fn updates(place: &Place) -> Value {
+    if !place.exists() {
+        return Value::Null;
+    }
+    let shown = |error: std::io::Error| json!(error.to_string());
+    json!({
+        "floor": place.floor().map_or_else(shown, |floor| json!(floor)),
+        "state": place.state().map_or_else(shown, |state| json!(state)),
+    })
 }
 
 async fn server(server: &Server) -> Value {

@@ -10,8 +10,9 @@ use super::{Failure, block_on, print};
 use crate::config::file::{self, Lock};
 use crate::config::{ConfigError, DEFAULT_PATH, Environment, Local, Problem, Server};
 use crate::dial::Dialer;
-use crate::enroll::{register, token, write_config};
+use crate::enroll::{allow_updates, register, token, write_config};
 use crate::facts;
+use crate::update::Keys;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -25,6 +26,10 @@ pub(super) struct Arguments {
     /// File with the daemon's own CA: trust this one and nothing else.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     ca: Option<PathBuf>,
+    /// Public key of releases (the line that begins with RW): the agent may then be updated from the
+    /// server to what that key signed, and to nothing else.
+    #[arg(long, value_name = "KEY")]
+    update_key: Vec<String>,
     /// The configuration to write; what else it holds stays.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
@@ -45,6 +50,8 @@ pub(super) fn enroll(arguments: &Arguments, environment: &Environment) -> Result
         return Err(ConfigError { problems: vec![problem] }.into());
     }
     let url = ServerUrl::parse(&arguments.server).map_err(Failure::new)?;
+    let keys = &arguments.update_key;
+    Keys::parse(keys).map_err(|error| Failure::Other(format!("--update-key: {error}")))?;
     let ca = arguments.ca.as_deref().map(read).transpose()?;
     let trust = match &ca {
         Some(pem) => ClientTrust::only(pem.as_bytes()).map_err(Failure::new)?,
@@ -64,6 +71,9 @@ pub(super) fn enroll(arguments: &Arguments, environment: &Environment) -> Result
     let registered = block_on(registering)?.map_err(Failure::new)?;
     let insecure = arguments.insecure && url.is_tls();
     write_config(config, &url, ca.as_deref(), insecure, &registered).map_err(Failure::new)?;
+    if !keys.is_empty() {
+        allow_updates(config, keys).map_err(Failure::new)?;
+    }
     let mut said = format!(
         "Enrolled at {url} as {} (host {}).\nWrote {}.\n",
         registered.api_id,

@@ -8,6 +8,7 @@ use super::{ConfigArgument, Failure, complain, print};
 use crate::config::DEFAULT_PATH;
 use crate::config::file::{Lock, beside};
 use crate::helper;
+use crate::update::Place;
 
 const UNIT: &str = "gangplank-agent.service";
 
@@ -48,6 +49,7 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
     if service {
         doomed.extend(UNIT_FILES.map(PathBuf::from));
     }
+    let place = Place::beside(config);
     doomed.retain(|path| path.exists());
     if doomed.is_empty() {
         return print("Nothing to remove.\n");
@@ -74,6 +76,20 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
                 failed = true;
             }
         }
+    }
+    match place.clear() {
+        Ok(true) => print(&format!("Removed what updates left in {}\n", place.path().display()))?,
+        Ok(false) => {}
+        Err(error) => {
+            complain(&format!("{}: {error}", place.path().display()));
+            failed = true;
+        }
+    }
+    if place.exists() {
+        print(&format!(
+            "Kept {}: it keeps this host from going back to an older version.\n",
+            place.path().join("floor").display()
+        ))?;
     }
     if service {
         systemctl(&["daemon-reload"]);

@@ -10,6 +10,7 @@ use super::{Context, print};
 use crate::config::Local;
 use crate::docker;
 use crate::scan::{self, Available, Setup};
+use crate::update::KeyError;
 
 pub(super) async fn run(context: &Context) -> Done {
     let local = &context.local;
@@ -18,6 +19,7 @@ pub(super) async fn run(context: &Context) -> Done {
         of_compliance(local).await,
         of_tools(local),
         of_packages(local),
+        of_update(local),
     ];
     print(&Integrations { integrations }, context).await
 }
@@ -101,5 +103,16 @@ fn of_packages(local: &Local) -> Integration {
         ready("packages", "updates of packages may be ordered")
     } else {
         disabled("packages", "policy.packages")
+    }
+}
+
+fn of_update(local: &Local) -> Integration {
+    if !local.policy.update {
+        disabled("update", "policy.update")
+    } else if local.keys.is_empty() {
+        let missing = KeyError::NoKeys.to_string();
+        Integration { status: "unavailable".into(), ..ready("update", &missing) }
+    } else {
+        ready("update", "the agent may be updated to signed releases")
     }
 }

@@ -131,8 +131,9 @@ pub fn beside(config: &Path, extension: &str) -> PathBuf {
     config.with_extension(extension)
 }
 
-/// Whoever asks how an agent fares holds the lock for a moment: taking it is tried so many times,
-const LOOKS: u32 = 3;
+/// Whoever asks how an agent fares holds the lock for a moment, and an agent that was killed for as long
+/// as the system takes to end it: taking it is tried so many times,
+const LOOKS: u32 = 10;
 
 /// so far apart.
 const LOOK: Duration = Duration::from_millis(100);

@@ -36,10 +36,11 @@ const KEYS: &[(&str, Kind)] = &[
     ("policy.packages", Kind::Switch),
     ("policy.docker", Kind::Switch),
     ("docker.socket", Kind::Text),
+    ("update.keys", Kind::List),
 ];
 
 /// Sections that only this program has; in others a variable may be meant for the daemon.
-const OWN_SECTIONS: &[&str] = &["credentials", "docker", "helper", "host", "policy"];
+const OWN_SECTIONS: &[&str] = &["credentials", "docker", "helper", "host", "policy", "update"];
 
 /// A value as it was written. It may be a secret: it has no `Debug` and problems never show it.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ use super::{ConfigError, Credentials, Environment, Level, Local, Problem, Server
 use crate::dial::proxy::Proxies;
 use crate::helper;
 use crate::policy::{Policy, Tool};
+use crate::update::Keys;
 
 /// Longest API key, in bytes.
 const KEY_LEN: usize = 512;
@@ -207,7 +208,20 @@ impl<'a> Reader<'a> {
         let ssh_dir = self.path("host.ssh_dir").unwrap_or_else(|| PathBuf::from("/etc/ssh"));
         let helper = self.path("helper.socket").unwrap_or_else(|| PathBuf::from(helper::SOCKET));
         let tools = std::mem::take(&mut self.tools);
-        Local { policy: self.policy(), tools, log: self.level(), ssh_dir, helper }
+        let (policy, keys, log) = (self.policy(), self.keys(), self.level());
+        Local { policy, tools, keys, log, ssh_dir, helper }
+    }
+
+    fn keys(&mut self) -> Keys {
+        let texts = self.values.list("update.keys").unwrap_or_default();
+        match Keys::parse(texts) {
+            Ok(keys) => keys,
+            Err(error) => {
+                let fix = "write each as it stands in the second line of the key's .pub file";
+                self.problem("update.keys", &error.to_string(), fix);
+                Keys::default()
+            }
+        }
     }
 
     fn level(&mut self) -> Level {

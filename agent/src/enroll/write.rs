@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gangplank_proto::server_url::ServerUrl;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::Registered;
 use crate::config::file::{self, Readers};
@@ -57,16 +57,7 @@ pub fn write_config(
     insecure: bool,
     registered: &Registered,
 ) -> Result<(), WriteError> {
-    let failed = |path: &Path, source| WriteError::Io { path: path.to_owned(), source };
-    let before = match file::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        read => read.map_err(|error| failed(path, error))?,
-    };
-    let fresh = before.trim().is_empty();
-    let text = if fresh { FRESH } else { &before };
-    let mut document: DocumentMut =
-        text.parse().map_err(|_| WriteError::Malformed(path.to_owned()))?;
-
+    let mut document = open(path)?;
     let malformed = || WriteError::Malformed(path.to_owned());
     let own = section(&mut document, "server", 0).ok_or_else(malformed)?;
     set(own, "url", &server.to_string());
@@ -87,6 +78,36 @@ pub fn write_config(
     set(own, "api_id", registered.api_id.as_str());
     set(own, "api_key", registered.api_key.expose());
     file::write(path, &document.to_string(), Readers::Owner).map_err(|error| failed(path, error))
+}
+
+/// Writes into the configuration at `path` whose releases the agent may run, and that it may be updated
+/// to them. Whatever else it holds stays.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn allow_updates(path: &Path, keys: &[String]) -> Result<(), WriteError> {
+    let mut document = open(path)?;
+    let malformed = || WriteError::Malformed(path.to_owned());
+    let policy = document.entry("policy").or_insert(Item::Table(Table::new()));
+    policy.as_table_mut().ok_or_else(malformed)?.insert("update", value(true));
+    let update = document.entry("update").or_insert(Item::Table(Table::new()));
+    let keys: Array = keys.iter().map(|key| key.trim()).collect();
+    update.as_table_mut().ok_or_else(malformed)?.insert("keys", value(keys));
+    file::write(path, &document.to_string(), Readers::Owner).map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, source: io::Error) -> WriteError {
+    WriteError::Io { path: path.to_owned(), source }
+}
+
+/// What is there, or what is written where nothing is.
+fn open(path: &Path) -> Result<DocumentMut, WriteError> {
+    let before = match file::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|error| failed(path, error))?,
+    };
+    let text = if before.trim().is_empty() { FRESH } else { &before };
+    text.parse().map_err(|_| WriteError::Malformed(path.to_owned()))
 }
 
 /// The section `name`; a new one goes to the top, in the order of `position`.

@@ -21,6 +21,7 @@ use crate::command::{
     Context, Piece, Printer, Teller, compliance_scan, failed, run_tool, update_packages,
 };
 use crate::config::{Level, Local};
+use crate::update::Keys;
 use crate::{policy, scan};
 
 /// What the work may say before somebody has taken it.
@@ -127,6 +128,7 @@ fn local(allowed: &Policy) -> Local {
     Local {
         policy,
         tools: allowed.tools.clone(),
+        keys: Keys::default(),
         log: Level::default(),
         ssh_dir: "/etc/ssh".into(),
         helper: SOCKET.into(),

@@ -44,6 +44,17 @@ impl Record {
     }
 }
 
+/// What became of a job that was running when its process ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// Nobody knows how far it got.
+    Unknown,
+    /// It ended, and this is how.
+    Done(Done),
+    /// It is not over: whoever knows settles it later.
+    Open,
+}
+
 /// The directory with the records. It is made with the first of them.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -57,12 +68,11 @@ impl Journal {
         Self { directory }
     }
 
-    /// Everything that it holds. What was running when its process died ends here as unknown: nobody
-    /// knows how far it got.
+    /// Everything that it holds. `fate` says what became of what was running when its process ended.
     ///
     /// # Errors
     /// When the directory can't be read, or such an end not be written down.
-    pub fn load(&self) -> io::Result<Vec<Record>> {
+    pub fn load(&self, fate: impl Fn(&Record) -> Fate) -> io::Result<Vec<Record>> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -83,7 +93,11 @@ impl Journal {
         }
         for record in records.iter_mut().filter(|record| record.started && record.done.is_none()) {
             let why = "the agent died while it ran";
-            record.done = Some(Done::new(Outcome::Unknown, Some(why)));
+            record.done = match fate(record) {
+                Fate::Unknown => Some(Done::new(Outcome::Unknown, Some(why))),
+                Fate::Done(done) => Some(done),
+                Fate::Open => continue,
+            };
             self.put(record)?;
         }
         records.sort_by_key(|record| record.job_id);
@@ -157,19 +171,36 @@ mod tests {
     fn what_was_put_is_loaded_and_what_ran_is_unknown() {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::new(directory.path().join("jobs"));
-        assert!(journal.load().unwrap().is_empty());
+        assert!(journal.load(|_| Fate::Unknown).unwrap().is_empty());
         let waiting = record();
         let running = Record { started: true, ..record() };
         journal.put(&waiting).unwrap();
         journal.put(&running).unwrap();
         for _ in 0..2 {
-            let loaded = journal.load().unwrap();
+            let loaded = journal.load(|_| Fate::Unknown).unwrap();
             assert_eq!(loaded[0], waiting);
             assert_eq!(loaded[1].done.as_ref().unwrap().status, Outcome::Unknown);
         }
         journal.remove(waiting.job_id).unwrap();
         journal.remove(waiting.job_id).unwrap();
-        assert_eq!(journal.load().unwrap().len(), 1);
+        assert_eq!(journal.load(|_| Fate::Unknown).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn who_knows_what_became_of_a_job_says_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::new(directory.path().to_owned());
+        let running = Record { started: true, ..record() };
+        journal.put(&running).unwrap();
+        assert_eq!(journal.load(|_| Fate::Open).unwrap(), std::slice::from_ref(&running));
+        let done = Done::new(Outcome::Succeeded, None);
+        let told = |record: &Record| {
+            assert_eq!(record, &running);
+            Fate::Done(done.clone())
+        };
+        assert_eq!(journal.load(told).unwrap()[0].done, Some(done.clone()));
+        // What is over stays as it was.
+        assert_eq!(journal.load(|_| Fate::Unknown).unwrap()[0].done, Some(done.clone()));
     }
 
     #[test]
@@ -184,10 +215,10 @@ mod tests {
             let torn = record();
             fs::write(journal.path(torn.job_id), &bytes[..cut]).unwrap();
             fs::write(path.with_extension("new"), &bytes[..cut]).unwrap();
-            assert_eq!(journal.load().unwrap(), std::slice::from_ref(&whole));
+            assert_eq!(journal.load(|_| Fate::Unknown).unwrap(), std::slice::from_ref(&whole));
         }
         // A record under another's name is nobody's.
         fs::rename(&path, journal.path(JobId::new())).unwrap();
-        assert!(journal.load().unwrap().is_empty());
+        assert!(journal.load(|_| Fate::Unknown).unwrap().is_empty());
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Job {
     pub(super) cancel: CancellationToken,
     /// Whether somebody called it off, rather than the agent stopping.
     pub(super) called_off: bool,
+    /// Whether its command has ended without an end of the job: another process settles it.
+    pub(super) left: bool,
     /// What it prints; there from its start on.
     pub(super) spool: Option<Arc<Spool>>,
     /// What was not told yet of how far it is.
@@ -46,6 +48,7 @@ impl Job {
             record,
             cancel: CancellationToken::new(),
             called_off: false,
+            left: false,
             spool: None,
             progress: None,
             progress_at: Instant::now(),
@@ -60,7 +63,7 @@ impl Job {
 
     /// Whether its command runs.
     pub(super) fn runs(&self) -> bool {
-        self.record.started && self.record.done.is_none()
+        self.record.started && self.record.done.is_none() && !self.left
     }
 
     /// Bytes that were sent and are not acknowledged.

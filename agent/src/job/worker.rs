@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gangplank_proto::id::JobId;
 use gangplank_proto::job::{Asked, Done, FromJob, Outcome, Progress, Run, ToJob};
 use gangplank_proto::limit;
-use gangplank_proto::settings::Settings;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::TaskTracker;
 
 use super::tell::{Job, window};
-use super::{Held, Journal, Record, Spool};
+use super::{Held, Journal, Record, Spool, Surroundings};
 use crate::command::{self, Context, Printer, Teller};
-use crate::config::Local;
+use crate::update::End;
+use crate::update::state::Ordered;
 
 /// Commands that run at once; the daemon keeps to fewer.
 const AT_ONCE: usize = 8;
@@ -36,6 +36,8 @@ pub(super) enum Input {
     Asked(ToJob),
     /// Another line to it.
     Line(mpsc::Sender<FromJob>),
+    /// How a job ended that an earlier process left open.
+    Settle(Ordered, Done),
     /// Stop everything, and say when that is done.
     Stop(oneshot::Sender<()>),
 }
@@ -45,14 +47,14 @@ pub(super) enum Input {
 enum Event {
     Progress(JobId, Progress),
     Done(JobId, Done),
+    Left(JobId),
 }
 
 /// The worker.
 #[derive(Debug)]
 pub(super) struct Worker {
     journal: Journal,
-    local: watch::Receiver<Arc<Local>>,
-    settings: watch::Sender<Settings>,
+    around: Surroundings,
     held: Held,
     tracker: TaskTracker,
     jobs: BTreeMap<JobId, Job>,
@@ -67,15 +69,14 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         journal: Journal,
-        (local, settings): (watch::Receiver<Arc<Local>>, watch::Sender<Settings>),
+        around: Surroundings,
         held: Held,
         tracker: TaskTracker,
     ) -> Self {
         let (events, happened) = mpsc::channel(AT_ONCE);
         Self {
             journal,
-            local,
-            settings,
+            around,
             held,
             tracker,
             jobs: BTreeMap::new(),
@@ -113,6 +114,7 @@ impl Worker {
                 input = inputs.recv() => match input {
                     Some(Input::Asked(word)) => self.asked(word).await,
                     Some(Input::Line(line)) => self.connect(line),
+                    Some(Input::Settle(job, done)) => self.settle(job, done).await,
                     Some(Input::Stop(done)) => self.stop(done),
                     None => return,
                 },
@@ -139,12 +141,15 @@ impl Worker {
 
     /// Takes what the journal holds.
     async fn load(&mut self) {
-        let journal = self.journal.clone();
-        let loaded = tokio::task::spawn_blocking(move || journal.load()).await;
+        let (journal, updates) = (self.journal.clone(), self.around.updates.clone());
+        let fate = move |record: &Record| updates.fate(record);
+        let loaded = tokio::task::spawn_blocking(move || journal.load(fate)).await;
         match loaded.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok(records) => {
                 for record in records {
-                    self.jobs.insert(record.job_id, Job::new(record));
+                    let mut job = Job::new(record);
+                    job.left = job.runs();
+                    self.jobs.insert(job.record.job_id, job);
                 }
                 self.publish();
             }
@@ -297,12 +302,26 @@ impl Worker {
                     job.progress = Some(progress);
                 }
             }
-            Event::Done(id, done) => {
-                let Some(job) = self.jobs.get_mut(&id) else { return };
-                job.finish(done);
-                let record = job.record.clone();
-                self.write_down(record).await;
+            Event::Done(id, done) => self.finish(id, done).await,
+            Event::Left(id) => {
+                if let Some(job) = self.jobs.get_mut(&id) {
+                    job.left = true;
+                }
             }
+        }
+    }
+
+    async fn finish(&mut self, id: JobId, done: Done) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.finish(done);
+        let record = job.record.clone();
+        self.write_down(record).await;
+    }
+
+    async fn settle(&mut self, Ordered { job_id, attempt }: Ordered, done: Done) {
+        let left = |job: &Job| job.left && job.record.attempt == attempt;
+        if self.jobs.get(&job_id).is_some_and(left) {
+            self.finish(job_id, done).await;
         }
     }
 
@@ -340,23 +359,27 @@ impl Worker {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.spool = Some(Arc::clone(&spool));
         let context = Context {
-            local: self.local.borrow().clone(),
+            local: self.around.local.borrow().clone(),
             output: Printer::Spool(spool),
             progress: Teller::Job(Reporter { id, events: self.events.clone() }),
-            settings: self.settings.clone(),
+            settings: self.around.settings.clone(),
             cancel: job.cancel.clone(),
         };
-        self.spawn(id, run, context);
+        self.spawn(Ordered { job_id: id, attempt: record.attempt }, run, context);
     }
 
-    fn spawn(&self, id: JobId, run: Run, context: Context) {
-        let events = self.events.clone();
-        let command = tokio::spawn(async move { command::run(&run, &context).await });
+    fn spawn(&self, job: Ordered, run: Run, context: Context) {
+        let (id, events, updates) = (job.job_id, self.events.clone(), self.around.updates.clone());
+        let command =
+            tokio::spawn(async move { command::run(&run, &context, &updates, job).await });
         self.tracker.spawn(async move {
-            let broken = |_| Done::new(Outcome::Failed, Some("the command broke"));
-            let done = command.await.unwrap_or_else(broken);
+            let broken = |_| End::Done(Done::new(Outcome::Failed, Some("the command broke")));
+            let event = match command.await.unwrap_or_else(broken) {
+                End::Done(done) => Event::Done(id, done),
+                End::Later => Event::Left(id),
+            };
             // Without a worker the agent has stopped, and finds the job in its journal.
-            let _ = events.send(Event::Done(id, done)).await;
+            let _ = events.send(event).await;
         });
     }
 }

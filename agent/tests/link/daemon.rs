@@ -11,6 +11,7 @@ use gangplank_agent::agent::Agent;
 use gangplank_agent::config::{Config, Credentials, Level, Local, Server};
 use gangplank_agent::dial::proxy::Proxies;
 use gangplank_agent::policy::Policy;
+use gangplank_agent::update::Keys;
 use gangplank_certs::{Authority, ClientTrust, Names, Reloadable, TicketKeys, server_config};
 use gangplank_proto::fact::Hello;
 use gangplank_proto::frame;
@@ -331,6 +332,7 @@ pub(crate) fn config(url: ServerUrl, trust: ClientTrust, policy: Policy) -> Conf
         local: Local {
             policy,
             tools: BTreeMap::new(),
+            keys: Keys::default(),
             log: Level::Info,
             ssh_dir: "/nonexistent".into(),
             helper: "/nonexistent".into(),

@@ -1,36 +1,26 @@
-//! The way of an agent onto its host: the line that a person copies, the script that it fetches,
-//! and the program that the script fetches.
+//! The way of an agent onto its host: the line that a person copies, and the script that it fetches.
+//! The program that the script fetches is in [`super::release`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
+use gangplank_proto::release::Target;
 use gangplank_proto::secret::Secret;
 use http::{HeaderValue, header};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use tokio_util::io::ReaderStream;
 
 use super::error::Refusal;
 use super::gate::Call;
+use super::release::program;
 use crate::app::App;
-
-/// The systems that an agent is built for.
-const TARGETS: &[&str] = &[
-    "x86_64-unknown-linux-gnu",
-    "x86_64-unknown-linux-musl",
-    "aarch64-unknown-linux-gnu",
-    "aarch64-unknown-linux-musl",
-];
 
 /// The units of what does for an agent what needs root.
 const HELPER_SOCKET: &str = include_str!("../../../systemd/gangplank-agent-helper.socket");
 const HELPER_SERVICE: &str = include_str!("../../../systemd/gangplank-agent-helper.service");
-
-/// The system that this program was built for; an agent beside it serves hosts of the same.
-const OWN_TARGET: &str = env!("GANGPLANK_TARGET");
 
 /// What a person needs to bring a host in.
 #[derive(Debug, Serialize)]
@@ -79,7 +69,7 @@ pub(super) fn line(app: &App, call: &Call, token: &Secret) -> Install {
 /// The script, with address, certificate and the programs' hashes filled in, and no secret.
 pub(super) async fn script(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let mut hashes = String::new();
-    for target in TARGETS {
+    for target in Target::all() {
         if let Some(path) = program(&app, target)
             && let Some(hash) = hash(&path).await
         {
@@ -104,46 +94,6 @@ pub(super) async fn script(app: Arc<App>, call: Call) -> Result<Response, Refusa
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-/// The agent's program for `?target=`.
-pub(super) async fn download(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
-    let target = call.query("target");
-    let known = target.as_deref().and_then(|wanted| TARGETS.iter().find(|t| **t == wanted));
-    let Some(target) = known else {
-        let message = format!("target takes one of {}", TARGETS.join(", "));
-        return Err(Refusal::bad_request(message));
-    };
-    let missing = || {
-        let status = http::StatusCode::NOT_FOUND;
-        let message = format!(
-            "there is no agent for {target} here; put one into the data directory as \
-             agents/gangplank-agent-{target}"
-        );
-        Refusal::new(status, "no_agent", message)
-    };
-    let path = program(&app, target).ok_or_else(missing)?;
-    let file = tokio::fs::File::open(&path).await.map_err(|_| missing())?;
-    let length = file.metadata().await.map_err(|_| missing())?.len();
-    let mut response =
-        Response::new(Body::from_stream(ReaderStream::with_capacity(file, 64 << 10)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let kind = HeaderValue::from_static("application/octet-stream");
-    headers.insert(header::CONTENT_TYPE, kind);
-    Ok(response)
-}
-
-/// Where the program for a system lies: in the data directory, or beside ours if it is our own.
-/// `target` comes out of [`TARGETS`], so no path can be smuggled in.
-fn program(app: &App, target: &str) -> Option<PathBuf> {
-    let kept =
-        app.store.directory().path().join("agents").join(format!("gangplank-agent-{target}"));
-    if kept.is_file() {
-        return Some(kept);
-    }
-    let beside = std::env::current_exe().ok()?.parent()?.join("gangplank-agent");
-    (target == OWN_TARGET && beside.is_file()).then_some(beside)
 }
 
 async fn hash(path: &Path) -> Option<String> {

@@ -5,6 +5,9 @@
 #   sh install.sh --dry-run    say what would be done, and do nothing
 #   sh install.sh --uninstall  take everything away again
 #
+# With --update-key KEY the agent may later be updated from the server to releases that this key
+# signed, and to nothing else.
+#
 # Nothing runs before the last line, so a script that was cut short on its way does nothing.
 
 set -eu
@@ -16,6 +19,7 @@ binary=/usr/bin/gangplank-agent
 config=/etc/gangplank/agent.toml
 lock=/etc/gangplank/agent.lock
 journal=/etc/gangplank/agent.jobs
+updates=/etc/gangplank/agent.update
 own_ca=/etc/gangplank/agent.ca.pem
 unit=/etc/systemd/system/gangplank-agent.service
 helper_socket=/etc/systemd/system/gangplank-agent-helper.socket
@@ -101,6 +105,10 @@ uninstall() {
     rm -f "$unit" "$helper_socket" "$helper_service" "$binary"
     rm -f "$config" "$lock" "$own_ca" "$helper_policy"
     rm -rf "$journal"
+    # Its floor stays: it keeps this host from being brought back to an older version.
+    rm -rf "$updates/versions" "$updates/incoming"
+    rm -f "$updates/state.json"
+    rmdir "$updates" 2>/dev/null || true
     if systemd; then systemctl daemon-reload; fi
     say "The Gangplank agent is gone from this host. Its row in the console stays until it is removed there."
 }
@@ -115,7 +123,7 @@ roll_back() {
         rm -f "$binary" "$unit" "$helper_socket" "$helper_service"
         if [ "$enrolled" = yes ]; then
             rm -f "$config" "$lock" "$own_ca"
-            rm -rf "$journal"
+            rm -rf "$journal" "$updates"
         fi
         if systemd; then
             systemctl disable "$service" >/dev/null 2>&1 || true
@@ -134,16 +142,23 @@ finish() {
 
 main() {
     mode=install
-    for argument in "$@"; do
-        case "$argument" in
+    key=
+    while [ "$#" -gt 0 ]; do
+        case "$1" in
             --dry-run) mode=dry-run ;;
             --uninstall) mode=uninstall ;;
+            --update-key)
+                [ "$#" -gt 1 ] || fail "--update-key needs a key"
+                shift
+                key=$1
+                ;;
             -h | --help)
-                say "usage: sh install.sh [--dry-run | --uninstall]; the one-time token goes in by stdin"
+                say "usage: sh install.sh [--dry-run | --uninstall] [--update-key KEY]; the one-time token goes in by stdin"
                 exit 0
                 ;;
-            *) fail "'$argument' is not understood; try --help" ;;
+            *) fail "'$1' is not understood; try --help" ;;
         esac
+        shift
     done
 
     wanted=$(target)
@@ -194,10 +209,13 @@ main() {
     fi
     mkdir -p /etc/gangplank
     chmod 755 /etc/gangplank
-    # The agent may write its lock and its journal, and nothing else beside its configuration.
-    mkdir -p "$journal"
-    chmod 700 "$journal"
-    chown "$user" "$journal"
+    # The agent may write its lock, its journal and what it is updated to, and nothing else beside its
+    # configuration.
+    for directory in "$journal" "$updates"; do
+        mkdir -p "$directory"
+        chmod 700 "$directory"
+        chown -R "$user" "$directory"
+    done
     for file in "$config" "$lock"; do
         [ -e "$file" ] || : >"$file"
         chmod 600 "$file"
@@ -210,6 +228,7 @@ main() {
         enrolled=yes
         set -- enroll --server "$url" --token-file - --config "$config"
         if [ -n "$fingerprint" ]; then set -- "$@" --ca "$work/ca.pem"; fi
+        if [ -n "$key" ]; then set -- "$@" --update-key "$key"; fi
         "$binary" "$@"
         chown "$user" "$config"
         if [ -f "$own_ca" ]; then chmod 644 "$own_ca"; fi

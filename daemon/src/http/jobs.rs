@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Refusal;
 use super::gate::Call;
-use super::host_settings;
+use super::{host_settings, release};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::parse_duration;
@@ -77,6 +77,7 @@ fn check_params(command: Command, params: &Value) -> Result<(), Refusal> {
             let said = host_settings::Said::deserialize(params).map_err(|error| error.to_string());
             said.and_then(host_settings::Said::settings).map(|_| ())
         }
+        Command::UpdateAgent => release::params::check(params),
         _ => Ok(()),
     }
     .map_err(|error| Refusal::bad_request(format!("{command} takes no such params: {error}")))

@@ -17,7 +17,7 @@ use http::Method;
 use super::route::{Credential, Handler, Kind, OriginRule, PERSON, Route};
 use super::{
     agent, audit, board, console, devices, events, host_keys, hosts, install, login, openapi,
-    public, sessions, settings, terminal, tickets, users,
+    public, release, sessions, settings, terminal, tickets, users,
 };
 use crate::auth::Permission;
 
@@ -93,7 +93,9 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         open("/api/v1/trust", "What a person needs to trust the daemon", handler!(public::trust)),
         open("/api/v1/openapi.json", "This document", handler!(openapi::document)),
         open("/install.sh", "Installs the agent on a host", handler!(install::script)),
-        open("/api/v1/agent/download", "The agent's program", handler!(install::download)),
+        open("/api/v1/agent/download", "The agent's program", handler!(release::download)),
+        open("/api/v1/agent/manifest", "What was signed of it", handler!(release::manifest)),
+        open("/api/v1/agent/signature", "Who signed that", handler!(release::signature)),
         open("/", "The console", handler!(console::page)),
         open("/{*path}", "The console", handler!(console::asset)),
         Route {

@@ -76,6 +76,7 @@ const COMMANDS: readonly [command: string, words: string][] = [
   ["refresh_integration_status", "Abilities: what else this host can do"],
   ["compliance_scan", "Compliance scan: what does not comply"],
   ["update_packages", "Update packages"],
+  ["update_agent", "Update the agent to a newer, signed version"],
   ["run_tool", "Run a tool of the host's own list"],
 ];
 
