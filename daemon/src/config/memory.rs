@@ -20,8 +20,11 @@ const TERMINAL: u64 = 256 << 10;
 /// not confirmed, and a window in each direction of the link.
 const GATEWAY: u64 = (2 * 64 + 3 * 256) << 10;
 
-/// One connection in this many is taken to be in the middle of a message of full size; the others'
-/// messages fit into their own share.
+/// Words about jobs that wait to be taken, of an agent that says as many as it may.
+const JOB_WORDS: u64 = crate::link::jobs::WAITING as u64;
+
+/// One connection in this many is taken to be in the middle of a message of full size, and behind
+/// with all its words about jobs; what the others have fits into their own share.
 const LARGE_MESSAGES: u64 = 64;
 
 /// Connections when the key says 0.
@@ -63,7 +66,7 @@ fn in_mib(bytes: u64) -> String {
 
 /// Fills in the limits that follow from the machine and adds all of them up.
 pub(super) fn settle(limits: &mut Limits, machine: Option<u64>) -> Budget {
-    let per_connection = CONNECTION + limits.message / LARGE_MESSAGES;
+    let per_connection = CONNECTION + (limits.message + JOB_WORDS) / LARGE_MESSAGES;
     let per_terminal = TERMINAL + GATEWAY + limits.replay_ring + 2 * limits.terminal_window;
     let quarter = machine.map_or(u64::MAX, |machine| machine / 4);
     if limits.connections == 0 {

@@ -17,7 +17,7 @@ use crate::store::JobReply;
 
 /// Bytes of words that wait to be taken: an agent's whole window of output, and the outcomes of all
 /// that its journal may hold.
-const WAITING: usize = 512 << 10;
+pub(crate) const WAITING: usize = 512 << 10;
 
 /// Words that wait to be taken.
 const WORDS: usize = 512;
