@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { settle } from "./fake";
-import { bytes, connected, Page, PTY, typed } from "./terminal-page";
+import { bytes, connected, Page, PTY, SSH, typed } from "./terminal-page";
 
 let page: Page;
 beforeEach(() => {
