@@ -37,10 +37,11 @@ CREATE TABLE compliance_rules (
 );
 CREATE INDEX compliance_rules_by_name ON compliance_rules (tenant_id, rule);
 
+-- By result first: what fails on a fleet is found without what passes.
 CREATE TABLE compliance_results (
     scan_id TEXT NOT NULL REFERENCES compliance_scans (id) ON DELETE CASCADE,
-    digest BYTEA NOT NULL,
     result TEXT NOT NULL,
-    PRIMARY KEY (scan_id, digest)
+    digest BYTEA NOT NULL,
+    PRIMARY KEY (scan_id, result, digest)
 );
 CREATE INDEX compliance_results_by_rule ON compliance_results (digest);

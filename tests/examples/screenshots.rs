@@ -59,7 +59,9 @@ async fn main() {
         browser.screen_shows("share").await;
         browser.screenshot(&images.join(format!("terminal-{scheme}.png"))).await;
         browser.goto(&format!("{}/scan?id={scan}", daemon.url())).await;
-        browser.click("a rule", "document.querySelector('.rule summary')").await;
+        browser.until("the rules", "document.querySelector('.rule summary')").await;
+        browser.eval("document.querySelector('.rule summary').focus()").await;
+        browser.keys("\r").await;
         browser.until("the rule to be open", "document.querySelector('.rule').open").await;
         browser.screenshot(&images.join(format!("scan-{scheme}.png"))).await;
         assert!(browser.problems().is_empty(), "{:?}", browser.problems());

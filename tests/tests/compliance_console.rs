@@ -47,6 +47,9 @@ async fn fits(browser: &mut Browser, what: &str) {
     browser.size(360, 740).await;
     let over = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
     assert!(over.as_i64().is_some_and(|over| over <= 0), "{what} is too wide: {over}");
+    // What is long scrolls below the head, not with it.
+    let over = browser.eval("document.documentElement.scrollHeight - innerHeight").await;
+    assert!(over.as_i64().is_some_and(|over| over <= 0), "{what} pushes its head away: {over}");
     browser.size(1280, 800).await;
     assert_eq!(browser.problems(), Vec::<String>::new(), "{what}");
 }

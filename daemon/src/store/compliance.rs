@@ -12,16 +12,32 @@ use super::row::{json, parsed, parsed_option, time, time_option};
 use super::{Page, PageRequest, Store, StoreError};
 use crate::clock::Timestamp;
 
+/// The hosts of tenant `$1`, each with its latest whole scan by scanner `$2` and for profile `$3`.
+macro_rules! standing {
+    ($rest:literal) => {
+        concat!(
+            "WITH standing AS (SELECT h.id AS host_id, h.friendly_name AS host_name, \
+             (SELECT s.id FROM compliance_scans s WHERE s.tenant_id = h.tenant_id \
+               AND s.host_id = h.id AND NOT s.partial AND ($2 IS NULL OR s.scanner = $2) \
+               AND ($3 IS NULL OR s.profile = $3) ORDER BY s.id DESC LIMIT 1) AS scan_id \
+             FROM hosts h WHERE h.tenant_id = $1 AND h.state = 'live') ",
+            $rest
+        )
+    };
+}
+
 mod fleet;
 mod keep;
 mod result;
+mod rule;
 mod trend;
 
 pub(super) use keep::keep;
 
-pub use fleet::{FleetHost, FleetScore, RuleOnHost, RuleWords, WorstRule};
+pub use fleet::{FleetHost, FleetScore, WorstRule};
 pub use keep::ScanSource;
 pub use result::{RuleFilter, ScanRule};
+pub use rule::{RuleOnHost, RuleWords};
 pub use trend::{HostCompliance, TrendPoint};
 
 /// A scan that was kept, without its rules.

@@ -1,5 +1,7 @@
 //! Keeping a scan, and letting old ones go.
 
+use std::collections::BTreeMap;
+
 use gangplank_proto::fact::FactText;
 use gangplank_proto::id::{HostId, JobId, ScanId, TenantId};
 use gangplank_proto::scan::{Report, RuleResult, Scanner};
@@ -135,7 +137,8 @@ pub(in crate::store) async fn keep(
     if done.rows_affected() == 0 {
         return Ok(None);
     }
-    for rules in report.rules.chunks(TOGETHER) {
+    let rules = once(scan.scanner, &report.rules);
+    for rules in rules.chunks(TOGETHER) {
         keep_rules(tx, tenant, id, scan.scanner, rules).await?;
     }
     let rows = sqlx::query(
@@ -190,21 +193,33 @@ async fn kept_before(
     row.as_ref().map(|row| parsed(row, "id")).transpose()
 }
 
+/// The rules with their digests. What is told twice is told once, by the outcome that matters more.
+fn once(scanner: Scanner, rules: &[RuleResult]) -> Vec<(Digest, &RuleResult)> {
+    let mut found = BTreeMap::<Digest, &RuleResult>::new();
+    for rule in rules {
+        let there = found.entry(digest(scanner, rule)).or_insert(rule);
+        if there.result.graver(rule.result) != there.result {
+            *there = rule;
+        }
+    }
+    found.into_iter().collect()
+}
+
 async fn keep_rules(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
     id: ScanId,
     scanner: Scanner,
-    rules: &[RuleResult],
+    rules: &[(Digest, &RuleResult)],
 ) -> Result<(), StoreError> {
     let (tenant, id) = (tenant.to_string(), id.to_string());
     let mut words = QueryBuilder::<Sqlite>::new(
         "INSERT INTO compliance_rules \
          (tenant_id, digest, scanner, rule, title, severity, rationale, fix) ",
     );
-    words.push_values(rules, |mut row, rule| {
+    words.push_values(rules, |mut row, (digest, rule)| {
         row.push_bind(&tenant)
-            .push_bind(digest(scanner, rule).to_vec())
+            .push_bind(digest.to_vec())
             .push_bind(scanner.as_str())
             .push_bind(rule.id.as_str())
             .push_bind(rule.title.as_str())
@@ -215,14 +230,10 @@ async fn keep_rules(
     words.push(" ON CONFLICT (tenant_id, digest) DO NOTHING");
     words.build().execute(&mut **tx).await?;
     let mut results =
-        QueryBuilder::<Sqlite>::new("INSERT INTO compliance_results (scan_id, digest, result) ");
-    results.push_values(rules, |mut row, rule| {
-        row.push_bind(&id)
-            .push_bind(digest(scanner, rule).to_vec())
-            .push_bind(rule.result.as_str());
+        QueryBuilder::<Sqlite>::new("INSERT INTO compliance_results (scan_id, result, digest) ");
+    results.push_values(rules, |mut row, (digest, rule)| {
+        row.push_bind(&id).push_bind(rule.result.as_str()).push_bind(digest.to_vec());
     });
-    // What is told twice is told once.
-    results.push(" ON CONFLICT (scan_id, digest) DO NOTHING");
     results.build().execute(&mut **tx).await?;
     Ok(())
 }

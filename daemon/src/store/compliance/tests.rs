@@ -63,6 +63,8 @@ async fn a_scan_is_found_with_its_rules_the_gravest_first() {
     let high = RuleResult { severity: Severity::High, ..rule("c_high", RuleOutcome::Fail) };
     let rules = vec![
         rule("a", RuleOutcome::Pass),
+        rule("b", RuleOutcome::Pass),
+        // Told twice: what matters more counts.
         rule("b", RuleOutcome::Fail),
         high,
         rule("d_100%", RuleOutcome::Notapplicable),
@@ -77,7 +79,7 @@ async fn a_scan_is_found_with_its_rules_the_gravest_first() {
     let id = keep(&f, host, &report, START).await.unwrap();
     let scan = f.store.scan(f.tenant, id).await.unwrap().unwrap();
     assert_eq!((scan.host, scan.host_name.as_str(), scan.at), (host, "web", START));
-    assert_eq!(scan.score, Some(25.0));
+    assert_eq!(scan.score, Some(40.0));
     assert_eq!(scan.scanner_score, Some(0.0));
     assert_eq!(scan.started_at.unwrap().to_string(), "2026-01-02T03:04:05Z");
     assert_eq!(scan.finished_at, None);
