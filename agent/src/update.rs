@@ -18,6 +18,7 @@
 //! file that is executed, at each start ([`version`]). What the daemon sends is not believed before.
 
 pub mod check;
+mod download;
 pub mod fetch;
 pub mod incoming;
 pub mod key;

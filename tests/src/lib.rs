@@ -34,6 +34,7 @@ pub mod program;
 pub mod release;
 pub mod returning;
 pub mod scratch;
+pub mod site;
 pub mod sshd;
 pub mod tunnel;
 pub mod ws;

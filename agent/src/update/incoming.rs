@@ -53,6 +53,12 @@ impl Incoming {
         self.have
     }
 
+    /// Bytes that there will be.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Whether all are there.
     #[must_use]
     pub fn is_complete(&self) -> bool {

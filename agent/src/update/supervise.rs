@@ -56,7 +56,8 @@ pub(super) fn supervise(
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut command = tokio::process::Command::from(program.command(config, base));
         command.args(["--supervisor", &std::process::id().to_string()]);
-        let mut child = command.spawn()?;
+        // Whatever goes wrong here, no second agent is left beside the one that comes next.
+        let mut child = command.kill_on_drop(true).spawn()?;
         let (mut told, mut late) = (false, Box::pin(sleep(time)));
         let mut judged = false;
         let status = loop {

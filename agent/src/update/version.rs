@@ -85,33 +85,43 @@ impl Program {
         command
     }
 
-    /// Whether it starts here, takes the configuration, and reaches the daemon, while this process goes
-    /// on.
+    /// Whether it starts here, understands how it is going to be run, takes the configuration, and
+    /// reaches the daemon, while this process goes on.
     ///
     /// # Errors
     /// What it said.
-    pub async fn probe(&self, config: &Path) -> Result<(), String> {
-        let mut command = tokio::process::Command::new(self.by_descriptor());
+    pub async fn probe(&self, config: &Path, base: &Path) -> Result<(), String> {
+        let mut command = self.command(config, base);
+        // All words before the last are read first, and what isn't known there is an error.
+        command.args(["--supervisor", "0", "--help"]);
+        run(command).await.map_err(|why| format!("it can't be run here: {why}"))?;
+        let mut command = Command::new(self.by_descriptor());
         command.arg0("gangplank-agent").args(["ping", "--config"]).arg(config);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Nobody is to mistake its words to the service manager for ours.
-        command.env_remove("NOTIFY_SOCKET").kill_on_drop(true);
-        let mut tries = 0;
-        let mut child = loop {
-            match command.spawn() {
-                Ok(child) => break child,
-                // A program that this process started a moment ago may have inherited the descriptor by
-                // which the file was written, until it is what it is to be.
-                Err(error) if error.kind() == ExecutableFileBusy && tries < BUSY => tries += 1,
-                Err(error) => return Err(format!("it can't be started: {error}")),
-            }
-            sleep(PAUSE).await;
-        };
-        match timeout(PROBE, child.wait()).await {
-            Err(_) => Err(format!("it did not reach the server within {PROBE:?}")),
-            Ok(Err(error)) => Err(format!("its end was missed: {error}")),
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(format!("it does not reach the server from here ({status})")),
+        run(command).await.map_err(|why| format!("it does not reach the server from here: {why}"))
+    }
+}
+
+/// Runs a command to its end, and nobody hears what it says.
+async fn run(command: Command) -> Result<(), String> {
+    let mut command = tokio::process::Command::from(command);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Nobody is to mistake its words to the service manager for ours.
+    command.env_remove("NOTIFY_SOCKET").kill_on_drop(true);
+    let mut tries = 0;
+    let mut child = loop {
+        match command.spawn() {
+            Ok(child) => break child,
+            // A program that this process started a moment ago may have inherited the descriptor by
+            // which the file was written, until it is what it is to be.
+            Err(error) if error.kind() == ExecutableFileBusy && tries < BUSY => tries += 1,
+            Err(error) => return Err(error.to_string()),
         }
+        sleep(PAUSE).await;
+    };
+    match timeout(PROBE, child.wait()).await {
+        Err(_) => Err(format!("nothing came of it within {PROBE:?}")),
+        Ok(Err(error)) => Err(format!("its end was missed: {error}")),
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(status.to_string()),
     }
 }

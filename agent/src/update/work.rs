@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use gangplank_proto::job::{Command, Done, Outcome, Progress};
 use gangplank_proto::release::Version;
 use gangplank_terminal::keeper::Keeper;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::check::{Refusal, Release, Wanted};
+use super::download::download;
 use super::fetch::FetchError;
 use super::incoming::Incoming;
 use super::key::Keys;
@@ -26,15 +26,6 @@ use super::version::Program;
 use crate::config::{Config, Server};
 use crate::dial::Dialer;
 use crate::job::{Fate, Record};
-
-/// Bytes that are gathered before they are written.
-const BATCH: usize = 512 << 10;
-
-/// Connections in a row without a byte until a download is given up.
-const ATTEMPTS: u32 = 5;
-
-/// The wait after the first of them; it doubles.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// A download has no more time than this; what came is gone on with by the next order.
 const DOWNLOAD: Duration = Duration::from_secs(3600);
@@ -69,7 +60,7 @@ pub enum End {
 
 /// Why there is no update.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub(super) enum Failed {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -145,8 +136,15 @@ impl Updates {
     /// The daemon took this host's credentials: a version on trial has proved itself. Answers the job
     /// that this settles.
     pub async fn connected(&self) -> Option<(Ordered, Done)> {
-        let trial = self.0.trial.clone()?;
-        let confirmed = spawn_blocking(move || trial.confirm()).await;
+        let (place, running, trial) = (self.0.place.clone(), self.0.running, self.0.trial.clone());
+        let confirmed = spawn_blocking(move || {
+            // Where updates were never allowed nothing is written.
+            if place.exists() {
+                place.raise_floor(running)?;
+            }
+            trial.map_or(Ok(None), |trial| trial.confirm())
+        });
+        let confirmed = confirmed.await;
         match confirmed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok(ended) => {
                 let ended = ended?;
@@ -154,7 +152,7 @@ impl Updates {
                 Some((ended.job?, done(&ended)))
             }
             Err(error) => {
-                tracing::error!(%error, "that the new version works can't be written down");
+                tracing::error!(%error, "that this version works can't be written down");
                 None
             }
         }
@@ -232,8 +230,9 @@ impl Updates {
     ) -> Result<Option<Trying>, Failed> {
         let (running, target) = (self.0.running, super::target().ok_or(Failed::NoTarget)?);
         let place = self.0.place.clone();
-        let floor = blocking(&place, |place| {
+        let floor = blocking(&place, move |place| {
             place.prepare()?;
+            place.raise_floor(running)?;
             place.floor()
         })
         .await?;
@@ -268,7 +267,7 @@ impl Updates {
         say(progress(None, "trying", "whether the new program starts and reaches the server"));
         let keys = keys.clone();
         let opened = spawn_blocking(move || Program::open(&place, version, &keys)).await??;
-        opened.probe(&self.0.config).await.map_err(Failed::Probe)?;
+        opened.probe(&self.0.config, Path::new("gangplank-agent")).await.map_err(Failed::Probe)?;
         if !order.force {
             self.wait_for_people(say).await?;
         }
@@ -285,7 +284,7 @@ impl Updates {
         let place = self.0.place.clone();
         let wanted = release.clone();
         let incoming = blocking(&place, move |place| Incoming::open(place, &wanted)).await?;
-        let fetched = tokio::time::timeout(DOWNLOAD, fetch(source, incoming, release, say)).await;
+        let fetched = tokio::time::timeout(DOWNLOAD, download(source, incoming, say)).await;
         let incoming = fetched.map_err(|_| Failed::TooSlow)??;
         say(progress(None, "checking", "whether the program is the one that was signed"));
         let release = release.clone();
@@ -341,78 +340,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|source| Failed::Place { place: place.path().to_owned(), source })
 }
 
-/// Fetches what is missing of a program, over as many connections as it takes.
-async fn fetch(
-    source: &Source,
-    mut incoming: Incoming,
-    release: &Release,
-    say: &(dyn Fn(Progress) + Sync),
-) -> Result<Incoming, Failed> {
-    let length = release.manifest().length;
-    let (mut attempts, mut pause) = (0, PAUSE);
-    while !incoming.is_complete() {
-        let before = incoming.have();
-        let (part, ended) = part(source, incoming, length, say).await?;
-        incoming = part;
-        if incoming.have() > before {
-            (attempts, pause) = (0, PAUSE);
-        }
-        match ended {
-            Ok(()) if incoming.is_complete() => break,
-            Err(error) if !error.is_passing() || attempts >= ATTEMPTS => return Err(error.into()),
-            Ok(()) if attempts >= ATTEMPTS => {
-                return Err(Refusal::Length { got: incoming.have(), wanted: length }.into());
-            }
-            _ => {}
-        }
-        attempts += 1;
-        sleep(pause).await;
-        pause *= 2;
-    }
-    Ok(incoming)
-}
-
-/// Takes what one connection gives.
-async fn part(
-    source: &Source,
-    mut incoming: Incoming,
-    length: u64,
-    say: &(dyn Fn(Progress) + Sync),
-) -> Result<(Incoming, Result<(), FetchError>), Failed> {
-    let mut download = match source.program(incoming.have()).await {
-        Ok(download) => download,
-        Err(error) => return Ok((incoming, Err(error))),
-    };
-    if download.start != incoming.have() {
-        // It can't go on in the middle.
-        incoming.restart().map_err(Refusal::from)?;
-    }
-    let mut batch = BytesMut::new();
-    loop {
-        let next = download.next().await;
-        if let Ok(Some(bytes)) = &next {
-            batch.extend_from_slice(bytes);
-        }
-        let more = matches!(next, Ok(Some(_)));
-        if batch.len() >= BATCH || !more {
-            let bytes = batch.split().freeze();
-            incoming = spawn_blocking(move || incoming.append(&bytes).map(|()| incoming)).await??;
-            say(fetched(incoming.have(), length));
-        }
-        if !more {
-            return Ok((incoming, next.map(|_| ())));
-        }
-    }
-}
-
-fn fetched(have: u64, length: u64) -> Progress {
-    let percent = u8::try_from(have.saturating_mul(100) / length.max(1)).unwrap_or(100).min(100);
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let what = format!("{:.1} of {:.1} MiB", mib(have), mib(length));
-    progress(Some(percent), "fetching", &what)
-}
-
-fn progress(percent: Option<u8>, phase: &str, message: &str) -> Progress {
+pub(super) fn progress(percent: Option<u8>, phase: &str, message: &str) -> Progress {
     Progress { percent, phase: Some(phase.into()), message: Some(message.into()) }
 }
 

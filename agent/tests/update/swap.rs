@@ -71,13 +71,13 @@ async fn what_is_run_is_what_was_checked_whatever_its_name_means_now() {
     let checked = shop.open().unwrap();
     let mark = shop.exchange();
     // The name means another program now, which is not run.
-    checked.probe(&shop.directory.path().join("agent.toml")).await.unwrap();
+    checked.probe("agent.toml".as_ref(), "base".as_ref()).await.unwrap();
     assert!(!mark.exists());
     // And who comes later does not believe it.
     assert!(matches!(shop.open(), Err(Refusal::Length { .. })));
     // Gone altogether, it is still the same.
     fs::remove_file(shop.program()).unwrap();
-    checked.probe(&shop.directory.path().join("agent.toml")).await.unwrap();
+    checked.probe("agent.toml".as_ref(), "base".as_ref()).await.unwrap();
 }
 
 #[test]
