@@ -219,6 +219,8 @@ fn what_is_open_is_named() {
             "GET /api/v1/openapi.json",
             "GET /install.sh",
             "GET /api/v1/agent/download",
+            "GET /api/v1/agent/manifest",
+            "GET /api/v1/agent/signature",
             "GET /",
             "GET /{*path}",
             "POST /api/v1/auth/login",

@@ -24,6 +24,9 @@ struct UpdateAgent {
 /// # Errors
 /// A text for whoever gave them.
 pub(in super::super) fn check(params: &Value) -> Result<(), String> {
+    if !params.is_object() {
+        return Err("they are no JSON object".to_owned());
+    }
     let params = UpdateAgent::deserialize(params).map_err(|error| error.to_string())?;
     let fit = |url: &String| url.starts_with("https://") && url.len() <= URL_LEN;
     if params.url.as_ref().is_some_and(|url| !fit(url)) {
