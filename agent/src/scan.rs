@@ -122,6 +122,9 @@ pub enum ScanError {
     /// The host's owner has not allowed that file.
     #[error("this host does not scan by {0}; its owner can add that to policy.scan_content")]
     ContentRefused(String),
+    /// The scanner is none of this agent's.
+    #[error("this agent does not scan by {0}")]
+    NotOffered(Scanner),
     /// The scanner isn't there.
     #[error("{name} is not installed on this host; Debian has it in the package {package}")]
     NoScanner {
@@ -233,6 +236,7 @@ pub async fn scan(
     match request.scanner {
         Scanner::Openscap => openscap::scan(request, setup, cancel, progress).await,
         Scanner::Lynis => lynis::scan(request, setup, cancel, progress).await,
+        other => Err(ScanError::NotOffered(other)),
     }
 }
 

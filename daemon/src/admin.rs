@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::Username;
 use crate::clock::Timestamp;
 use crate::fleet;
+use crate::import::{Import, Summary};
 
 mod execute;
 pub mod socket;
@@ -91,6 +92,13 @@ pub enum Request {
         /// Labels that those hosts get.
         labels: Vec<String>,
     },
+    /// Bring hosts and users in from another server.
+    Import {
+        /// Which.
+        import: Import,
+        /// Only say what would be done.
+        dry_run: bool,
+    },
     /// Copy the database into the data directory.
     Backup,
 }
@@ -130,6 +138,8 @@ pub enum Response {
         /// The password.
         password: Secret,
     },
+    /// What was brought in.
+    Imported(Summary),
     /// A copy of the database, for the asker to move.
     Backup {
         /// Where it lies.

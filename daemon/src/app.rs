@@ -18,6 +18,7 @@ use crate::guard::Guard;
 use crate::identity::{Door, OwnNames};
 use crate::job::Jobs;
 use crate::keeper::DirectKeeper;
+use crate::patchmon::Patchmon;
 use crate::registry::Registry;
 use crate::schedule::Schedules;
 use crate::session::Sessions;
@@ -53,6 +54,8 @@ pub struct App {
     pub jobs: Jobs,
     /// Orders that come again and again.
     pub schedules: Schedules,
+    /// What PatchMon's agents need beside their link.
+    pub patchmon: Patchmon,
     /// The terminals that the daemon dials itself.
     pub keeper: DirectKeeper,
     /// Every task of a socket.
@@ -112,6 +115,7 @@ impl App {
             sessions: Arc::default(),
             jobs: Jobs::default(),
             schedules: Schedules::default(),
+            patchmon: Patchmon::default(),
             stop: watch::Sender::new(None),
             store,
             clock,

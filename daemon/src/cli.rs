@@ -12,6 +12,7 @@ use crate::config::parse_duration;
 
 mod administrate;
 mod check;
+mod import;
 mod keeper;
 mod output;
 mod pages;
@@ -70,6 +71,9 @@ enum Command {
     /// Manage enrolment tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Bring hosts and users over from another server
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Copy the database to a new file, also while the daemon runs
     ///
     /// The copy holds the database alone. To restore a whole installation, keep the other files of
@@ -269,6 +273,25 @@ enum TokenCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// From PatchMon: hosts with their agents' keys, and users with their passwords
+    ///
+    /// What is here already stays as it is, so it can be done again. Either all of it comes or
+    /// nothing.
+    Patchmon {
+        /// A dump of its PostgreSQL database, or postgres://USER@HOST/DATABASE; the password is
+        /// better left to PGPASSWORD or ~/.pgpass
+        #[arg(long, value_name = "FILE|URL")]
+        from: String,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        plain: Plain,
+    },
+}
+
 #[derive(Debug, Args)]
 struct Backup {
     /// The new file
@@ -307,6 +330,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::RecoverAccess(wanted) => administrate::recover(wanted),
         Command::Host(command) => administrate::host(command),
         Command::Token(command) => administrate::token(command),
+        Command::Import(command) => import::import(command),
         Command::Backup(backup) => administrate::backup(&backup),
         Command::Completion { shell } => pages::completion(shell),
         Command::Man(man) => pages::man(&man),

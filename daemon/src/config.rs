@@ -56,6 +56,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// Compliance scans.
     pub compliance: Compliance,
+    /// Directory with programs of PatchMon's agent that hosts may fetch.
+    pub patchmon_programs: Option<PathBuf>,
     /// Socket of the process that keeps direct terminals; without one the daemon keeps them itself.
     pub keeper_socket: Option<PathBuf>,
     /// Limits.

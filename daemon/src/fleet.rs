@@ -20,7 +20,7 @@ use crate::job;
 use crate::link::AgentLink;
 use crate::session::life;
 use crate::socket::End;
-use crate::store::{Attestation, Host, HostKeySource, HostState, Presence, StoreError};
+use crate::store::{AgentKind, Attestation, Host, HostKeySource, HostState, Presence, StoreError};
 
 /// How often links are looked at for missed heartbeats.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -72,6 +72,7 @@ pub struct HostView {
     gateway_id: Option<HostId>,
     labels: Vec<String>,
     status: Status,
+    agent: Option<AgentKind>,
     os: Option<FactText>,
     os_version: Option<FactText>,
     hostname: Option<FactText>,
@@ -158,9 +159,11 @@ pub async fn view(app: &App, host: Host) -> Result<HostView, StoreError> {
     let keys = app.store.host_keys(host.tenant, host.id).await?;
     let pending = keys.into_iter().filter(|key| key.source == HostKeySource::Pending);
     let link = app.registry.of_host(host.id);
-    let legacy =
-        link.as_ref().is_some_and(|l| l.peer.vocabulary == crate::link::Vocabulary::PatchMon);
-    let terminal = if legacy { vec![FactText::from("ssh")] } else { host.policy.terminal.clone() };
+    // Its agents don't say what their host allows.
+    let terminal = match host.agent {
+        Some(AgentKind::Patchmon) => vec![FactText::from("ssh")],
+        _ => host.policy.terminal.clone(),
+    };
     Ok(HostView {
         status: Status::of(&host, link.as_deref()),
         id: host.id,
@@ -170,6 +173,7 @@ pub async fn view(app: &App, host: Host) -> Result<HostView, StoreError> {
         port: host.port,
         gateway_id: host.gateway,
         labels: host.labels,
+        agent: host.agent,
         os: some(&host.facts.os),
         os_version: some(&host.facts.os_version),
         hostname: some(&host.facts.hostname),
@@ -221,12 +225,17 @@ pub async fn report(app: &App, link: &AgentLink, hello: &Hello) -> Result<(), St
     if app.store.attest_host_keys(tenant, &by, host, &keys).await? == Attestation::Pending {
         tracing::warn!(%host, "an agent reports other host keys than before; a person must accept them");
     }
+    reported(app, tenant, host, first).await;
+    Ok(())
+}
+
+/// Tells that a host reported something, for the first time perhaps.
+pub async fn reported(app: &App, tenant: TenantId, host: HostId, first: bool) {
     if first {
         tell(app, tenant, host, |host| HostEvent::FirstReport { host }).await;
     } else {
         tell(app, tenant, host, |host| HostEvent::Changed { host }).await;
     }
-    Ok(())
 }
 
 /// Takes a change of a container of a host whose inventory is here, and tells.

@@ -20,6 +20,7 @@ mod install;
 mod jobs;
 mod login;
 mod openapi;
+mod patchmon;
 mod public;
 mod release;
 pub mod route;

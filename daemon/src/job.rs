@@ -25,7 +25,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::clock::Timestamp;
 use crate::store::Heard;
 
-pub use hand::{poll, take_posted};
+pub use hand::{poll, settle, take_posted};
 pub use order::{
     PRIORITY, cancel, end_host, order, order_many, order_scheduled, plain, retry, steer,
 };

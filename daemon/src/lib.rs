@@ -3,6 +3,7 @@
 //! A request comes in by a [`listener`], passes the one gate of [`http`], and ends in a handler or a
 //! [`socket`]: an agent's [`link`], a [`session`]'s terminal, or a subscriber of [`event`]s. Terminals
 //! that the daemon dials itself live in a [`keeper`].
+//! [`patchmon`] has what PatchMon's agents need beside their link.
 //! [`app::App`] is what they share. What must survive a restart is in the [`store`].
 
 pub mod admin;
@@ -19,12 +20,14 @@ pub mod fleet;
 pub mod guard;
 pub mod http;
 pub mod identity;
+pub mod import;
 pub mod job;
 pub mod keeper;
 pub mod link;
 pub mod listener;
 pub mod logging;
 pub mod notify;
+pub mod patchmon;
 pub mod random;
 pub mod registry;
 pub mod schedule;

@@ -34,10 +34,11 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use channels::{ChannelError, Channels, Undelivered};
-use jobs::{JobLane, JobWords};
+use jobs::{Errand, ForAgent, JobLane, JobWords};
 
 use crate::clock::Timestamp;
 use crate::socket::{self, End, Heartbeat, Received, Socket};
+use crate::store::JobReply;
 
 /// How long a PatchMon agent's link waits for a viewer that is behind.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -117,7 +118,7 @@ impl fmt::Debug for AgentLink {
 #[derive(Debug)]
 pub struct LinkEnd {
     outlet: Outlet<ToTerminal>,
-    jobs: Outlet<ToJob>,
+    jobs: Outlet<ForAgent>,
     close: watch::Receiver<Option<End>>,
 }
 
@@ -182,11 +183,31 @@ impl AgentLink {
         self.channels.end_session(session_id);
     }
 
-    /// Says a word about a job, if the agent knows such words and takes them. One that is lost is
-    /// said again when nothing is heard of the job.
+    /// Says a word about a job to an agent of our own, if it takes it. One that is lost is said
+    /// again when nothing is heard of the job.
     pub fn say_job(&self, word: ToJob) {
-        if self.peer.vocabulary == Vocabulary::Native && !self.jobs.say(word) {
+        if self.peer.vocabulary == Vocabulary::Native {
+            self.say_about_jobs(ForAgent::Word(word));
+        }
+    }
+
+    /// Tells an agent that knows no jobs what to do.
+    pub fn send(&self, errand: Errand) {
+        if self.peer.vocabulary == Vocabulary::PatchMon {
+            self.say_about_jobs(ForAgent::Errand(errand));
+        }
+    }
+
+    fn say_about_jobs(&self, said: ForAgent) {
+        if !self.jobs.say(said) {
             tracing::info!(host = %self.peer.host, "an agent is too slow for what it is told to do");
+        }
+    }
+
+    /// Notes something about jobs in the place of an agent that knows none.
+    pub fn note_job(&self, reply: JobReply) {
+        if !self.jobs.note(reply) {
+            self.broken(jobs::TOO_MUCH);
         }
     }
 
@@ -261,6 +282,9 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         Vocabulary::PatchMon => Some(Mutex::new(patchmon::Codec::default())),
     };
     let codec = codec.as_ref();
+    if codec.is_some() {
+        link.note_job(JobReply::Arrived);
+    }
     let closed = async {
         match close.wait_for(Option::is_some).await {
             Ok(end) => end.clone().unwrap_or(End::Gone),
@@ -303,6 +327,8 @@ enum Heard {
     Job(FromJob, usize),
     /// A container changed.
     Container(Box<DockerStatus>),
+    /// Something about a job of an agent that knows none.
+    Note(JobReply),
     Item(ChannelId, Item<FromTerminal>),
 }
 
@@ -359,6 +385,8 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
                 // What finds no room is in the next inventory.
                 let _ = link.containers.try_send(*change);
             }
+            // How far a scan is, is lost on whoever has no time for it.
+            Ok(Heard::Note(reply)) => drop(link.jobs.note(reply)),
             Ok(Heard::Item(channel, item)) => {
                 if codec.is_some() {
                     wait_for_room(link, channel, &item).await;
@@ -388,7 +416,7 @@ async fn wait_for_room(link: &AgentLink, channel: ChannelId, item: &Item<FromTer
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     link: &AgentLink,
     writer: &mut socket::Writer<S>,
-    (outlet, jobs): (&mut Outlet<ToTerminal>, &mut Outlet<ToJob>),
+    (outlet, jobs): (&mut Outlet<ToTerminal>, &mut Outlet<ForAgent>),
     codec: PatchMonCodec<'_>,
     heartbeat: &Heartbeat,
 ) -> End {
@@ -406,10 +434,13 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
         let mut next = tokio::select! {
             item = outlet.recv() => item,
             // One at a time, so that terminals have their turns between them.
-            Some((_, Item::Word(word))) = jobs.recv() => {
-                let sent = match native::say_job(word) {
-                    Ok(message) => writer.feed(message).await,
-                    Err(end) => Err(end),
+            Some((_, Item::Word(said))) = jobs.recv() => {
+                let sent = match said {
+                    ForAgent::Word(word) => match native::say_job(word) {
+                        Ok(message) => writer.feed(message).await,
+                        Err(end) => Err(end),
+                    },
+                    ForAgent::Errand(errand) => errand.tell(link, writer).await,
                 };
                 if let Err(end) = sent {
                     return end;

@@ -24,9 +24,11 @@ mod error;
 mod event;
 mod host;
 mod host_key;
+mod import;
 mod job;
 mod login;
 mod page;
+mod patchmon;
 mod provisioning;
 mod row;
 mod schedule;
@@ -45,8 +47,9 @@ pub use compliance::{
 pub use directory::DataDir;
 pub use error::StoreError;
 pub use event::Missed;
-pub use host::{Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
+pub use host::{AgentKind, Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
+pub use import::Imported;
 pub use job::{
     Announced, Batch, BatchState, Board, Concurrency, Created, CreatedBatch, Due, Gap, Heard, Job,
     JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Scheduled, Selector,
@@ -54,6 +57,7 @@ pub use job::{
 };
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
 pub use page::{Page, PageRequest};
+pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
 pub use session::{Left, NewSession, Session};
@@ -154,6 +158,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "jobs by state", include_str!("../migrations/0005_jobs_by_state.sql")),
     (6, "compliance", include_str!("../migrations/0006_compliance.sql")),
     (7, "schedules", include_str!("../migrations/0007_schedules.sql")),
+    (9, "patchmon", include_str!("../migrations/0009_patchmon.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
     (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
 ];

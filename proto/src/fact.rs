@@ -15,7 +15,7 @@ const FACT_ITEMS: usize = 64;
 
 /// A short text from a host: control and direction-changing characters are replaced and what is
 /// longer than 256 characters is cut as it is read, so that no fact can disturb a log or a page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct FactText(String);
 

@@ -27,15 +27,26 @@ pub enum Scanner {
     Openscap,
     /// Lynis, by tests of its own.
     Lynis,
+    /// Docker Bench, by tests of its own; through PatchMon's agent only.
+    #[serde(rename = "docker-bench")]
+    DockerBench,
+    /// OpenSCAP on a container's image; through PatchMon's agent only.
+    #[serde(rename = "oscap-docker")]
+    OscapDocker,
 }
 
 impl Scanner {
+    /// Every scanner.
+    pub const ALL: [Self; 4] = [Self::Openscap, Self::Lynis, Self::DockerBench, Self::OscapDocker];
+
     /// Its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Openscap => "openscap",
             Self::Lynis => "lynis",
+            Self::DockerBench => "docker-bench",
+            Self::OscapDocker => "oscap-docker",
         }
     }
 }
@@ -55,8 +66,8 @@ impl FromStr for Scanner {
     type Err = UnknownWord;
 
     fn from_str(name: &str) -> Result<Self, UnknownWord> {
-        let known = [Self::Openscap, Self::Lynis];
-        known.into_iter().find(|scanner| scanner.as_str() == name).ok_or(UnknownWord("scanner"))
+        let found = Self::ALL.into_iter().find(|scanner| scanner.as_str() == name);
+        found.ok_or(UnknownWord("scanner"))
     }
 }
 
@@ -305,8 +316,9 @@ mod tests {
         for severity in ["unknown", "info", "low", "medium", "high"] {
             assert_eq!(severity.parse::<Severity>().unwrap().as_str(), severity);
         }
-        for scanner in [Scanner::Openscap, Scanner::Lynis] {
+        for scanner in Scanner::ALL {
             assert_eq!(scanner.as_str().parse(), Ok(scanner));
+            assert_eq!(serde_json::to_value(scanner).unwrap(), scanner.as_str());
         }
         assert_eq!(
             "passed".parse::<RuleOutcome>().unwrap_err().to_string(),

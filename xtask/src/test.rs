@@ -32,6 +32,7 @@ const NEEDS: &[Need] = &[
     Need { program: "nginx", package: "nginx-light" },
     Need { program: "openssl", package: "openssl" },
     Need { program: "oscap", package: "openscap-scanner" },
+    Need { program: "pg_dump", package: "postgresql" },
     Need { program: "prlimit", package: "util-linux" },
     Need { program: "ssh-keygen", package: "openssh-client" },
     Need { program: "sshd", package: "openssh-server" },

@@ -145,6 +145,10 @@ impl Admin {
                 let (token, expires_at) = (made.token, made.expires_at);
                 Ok(Response::Token(TokenLine { token, expires_at }))
             }
+            Request::Import { import, dry_run } => {
+                let summary = self.auth.import(self.tenant, by, import, dry_run).await?;
+                Ok(Response::Imported(summary))
+            }
             Request::Backup => {
                 let name = format!("backup-{}.db", hex::encode(random::bytes::<8>()?));
                 let file = self.store.directory().path().join(name);

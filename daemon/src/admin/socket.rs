@@ -21,8 +21,8 @@ use crate::store::DataDir;
 /// Name of the socket in the data directory.
 const NAME: &str = "admin.sock";
 
-/// Largest request, in bytes.
-const LARGEST_REQUEST: u64 = 1 << 20;
+/// Largest request, in bytes; an import of fifty thousand hosts fits.
+const LARGEST_REQUEST: u64 = 32 << 20;
 
 /// Largest response, in bytes; a list of a hundred thousand hosts fits.
 const LARGEST_RESPONSE: u64 = 64 << 20;

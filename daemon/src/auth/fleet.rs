@@ -9,6 +9,7 @@ use gangplank_proto::secret::Secret;
 use super::{Auth, AuthError, Change, Credential};
 use crate::audit::By;
 use crate::clock::Timestamp;
+use crate::import::{Import, Summary};
 use crate::random;
 use crate::store::{Enrolment, HostPatch, HostState, NewHost, NewProvisioningKey, StoreError};
 
@@ -183,6 +184,26 @@ impl Auth {
         let (tenant, host, state) = enrolled.ok_or(AuthError::Invalid)?;
         self.revocations.tell(Change::HostAdded(tenant, host));
         Ok(Admitted { tenant, host, state, credential })
+    }
+
+    /// Brings hosts and users in from another server, all of them or none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn import(
+        &self,
+        tenant: TenantId,
+        by: &By,
+        import: Import,
+        dry_run: bool,
+    ) -> Result<Summary, AuthError> {
+        let imported = self.store.import(tenant, by, import, dry_run).await?;
+        if !dry_run {
+            for host in imported.hosts {
+                self.revocations.tell(Change::HostAdded(tenant, host));
+            }
+        }
+        Ok(imported.summary)
     }
 
     fn enrolment(&self, credential: &Credential) -> Enrolment {

@@ -82,6 +82,7 @@ pub(super) fn build(
             scans_per_host: values.small("compliance.scans_per_host"),
             kept: values.time("compliance.kept"),
         },
+        patchmon_programs: values.text("patchmon.programs").map(PathBuf::from),
         keeper_socket: values.keeper_socket(),
         limits,
         log: values.log(),

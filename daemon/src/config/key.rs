@@ -187,6 +187,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("compliance.kept", Form::Time(DAY, DECADE), "400d", "How long a compliance scan is kept."),
     key(
+        "patchmon.programs",
+        Form::Text,
+        "",
+        "Directory with programs of PatchMon's agent, patchmon-agent-OS-ARCH, and their version in patchmon-agent.version. Hosts that run that agent fetch a newer one from here; without it they stay as they are.",
+    ),
+    key(
         "keeper.socket",
         Form::Text,
         "",

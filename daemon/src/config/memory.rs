@@ -10,6 +10,9 @@ const BASE: u64 = 96 << 20;
 /// One argon2 hash.
 const HASH: u64 = 19 << 20;
 
+/// Reports of PatchMon's agents that are read at once, each with what it is read into.
+const UPLOADS: u64 = (crate::patchmon::UPLOADS * crate::patchmon::LARGEST) as u64 * 4;
+
 /// TLS, HTTP and WebSocket state of one connection, with its task.
 const CONNECTION: u64 = 48 << 10;
 
@@ -77,6 +80,7 @@ pub(super) fn settle(limits: &mut Limits, machine: Option<u64>) -> Budget {
     }
     let hashes = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
     let worst = BASE
+        .saturating_add(UPLOADS)
         .saturating_add(HASH.saturating_mul(u64::try_from(hashes).unwrap_or(1)))
         .saturating_add(per_connection.saturating_mul(limits.connections))
         .saturating_add(per_terminal.saturating_mul(limits.terminals));

@@ -47,6 +47,11 @@ async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
     if !matches!(host, Ok(Some(host)) if host.api_id == link.peer.api_id) {
         link.close(End::close(CloseCode::Unauthenticated, "the credential was revoked"));
     }
+    if link.peer.vocabulary == Vocabulary::PatchMon
+        && let Err(error) = app.store.patchmon_came(link.peer.tenant, link.peer.host).await
+    {
+        tracing::error!(%error, host = %link.peer.host, "an agent's kind could not be kept");
+    }
     tracing::info!(host = %link.peer.host, api_id = %link.peer.api_id, secure = link.peer.secure,
         vocabulary = ?link.peer.vocabulary, "an agent came");
     fleet::presence(&app, &link, fleet::CONNECTED).await;

@@ -153,6 +153,14 @@ impl Call {
     /// # Errors
     /// 413 when it is too large, 400 when it is not what is expected.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        self.json_within(self.body_limit).await
+    }
+
+    /// The body as JSON of so many bytes at most, where that is more than most routes take or less.
+    ///
+    /// # Errors
+    /// 413 when it is too large, 400 when it is not what is expected.
+    pub async fn json_within<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, Refusal> {
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let body = std::mem::take(body);
         let too_large = || {
@@ -160,10 +168,10 @@ impl Call {
             Refusal::new(http::StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
         };
         // What is announced to be too large need not come first.
-        if body.size_hint().lower() > self.body_limit as u64 {
+        if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        let bytes = match Limited::new(body, self.body_limit).collect().await {
+        let bytes = match Limited::new(body, limit).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
             Err(_) => return Err(Refusal::bad_request("the body ended early")),

@@ -32,7 +32,7 @@ pub(super) struct Install {
 }
 
 /// The address by which the caller reached us, which is one of our names: the gate saw to that.
-fn own_url(call: &Call) -> String {
+pub(super) fn own_url(call: &Call) -> String {
     let scheme = if call.peer.secure { "https" } else { "http" };
     let host = call.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     format!("{scheme}://{}", host.unwrap_or("localhost"))
@@ -88,12 +88,17 @@ pub(super) async fn script(app: Arc<App>, call: Call) -> Result<Response, Refusa
         .replace("@HELPER_SOCKET@", HELPER_SOCKET.trim_end())
         .replace("@HELPER_SERVICE@", HELPER_SERVICE.trim_end())
         .replace("@CA@", ca);
+    Ok(shell(script))
+}
+
+/// An answer that is a shell script.
+pub(super) fn shell(script: String) -> Response {
     let mut response = Response::new(Body::from(script));
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("text/x-shellscript; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 async fn hash(path: &Path) -> Option<String> {

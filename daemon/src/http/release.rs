@@ -106,7 +106,11 @@ async fn open(path: Option<PathBuf>) -> Option<File> {
 }
 
 /// Sends a file, from the byte on that the request names (RFC 9110 §14): whoever was cut off goes on.
-async fn send(mut file: File, asked: &HeaderMap, kind: &'static str) -> Result<Response, Refusal> {
+pub(super) async fn send(
+    mut file: File,
+    asked: &HeaderMap,
+    kind: &'static str,
+) -> Result<Response, Refusal> {
     let failed = |error: std::io::Error| {
         tracing::error!(%error, "a release can't be read");
         Refusal::internal()

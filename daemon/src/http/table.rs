@@ -9,6 +9,7 @@ macro_rules! handler {
 mod claims;
 mod compliance;
 mod jobs;
+mod patchmon;
 
 use std::sync::LazyLock;
 
@@ -238,6 +239,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     routes.extend(jobs::routes());
     routes.extend(claims::routes());
     routes.extend(compliance::routes());
+    routes.extend(patchmon::routes());
     routes.push(Route {
         kind: Kind::AgentSocket,
         origin: OriginRule::Absent,

@@ -225,6 +225,8 @@ fn what_is_open_is_named() {
             "GET /{*path}",
             "POST /api/v1/auth/login",
             "POST /api/v1/auth/token",
+            "POST /api/v1/hosts/bootstrap/exchange",
+            "GET /api/v1/hosts/remove",
         ]
     );
     for route in guarded() {

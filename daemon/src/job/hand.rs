@@ -10,6 +10,8 @@ use super::scheduler::bounds;
 use crate::app::App;
 use crate::auth::AgentIdentity;
 use crate::clock::Timestamp;
+use crate::link::Vocabulary;
+use crate::patchmon::errand;
 use crate::store::{Announced, Heard, Job, JobReply, Reply, StoreError, Taken};
 
 /// What is handed to a host that asks is sent again after so long at the earliest: such a host may
@@ -30,7 +32,7 @@ pub(super) async fn lease(
     }
     for job in leased.jobs {
         let host = job.host;
-        say(app, host, word(job, now));
+        say(app, host, word(job, now)).await;
     }
     Ok(leased.short)
 }
@@ -87,7 +89,10 @@ pub async fn take_posted(
 }
 
 /// Tells and moves on what follows from committed words.
-pub(super) async fn settle(app: &App, taken: Taken) -> Result<(), StoreError> {
+///
+/// # Errors
+/// When the store fails.
+pub async fn settle(app: &App, taken: Taken) -> Result<(), StoreError> {
     tell(app, &taken.announced);
     // Whoever follows what a job prints learns of its end, too.
     if taken.printed || !taken.freed.is_empty() {
@@ -128,28 +133,31 @@ pub(super) fn tell(app: &App, announced: &Announced) {
 }
 
 /// Answers an agent.
-pub(super) fn reply(app: &App, reply: &Reply) {
+pub(super) async fn reply(app: &App, reply: &Reply) {
     let Reply { host, job, attempt, asked } = reply;
     let word = ToJob { job_id: *job, attempt: *attempt, asked: asked.clone() };
-    say(app, *host, word);
+    say(app, *host, word).await;
 }
 
 /// Asks an agent to stop a job.
-pub(super) fn stop(app: &App, job: &Job) {
+pub(super) async fn stop(app: &App, job: &Job) {
     if app.jobs.here.link(job.host).is_none() {
         return app.jobs.here.stop(job.host, job.id, job.attempt);
     }
     let word = ToJob { job_id: job.id, attempt: job.attempt, asked: Asked::Cancel };
-    say(app, job.host, word);
+    say(app, job.host, word).await;
 }
 
 /// Says a word by the link of a host, if that is still the one that takes jobs.
-fn say(app: &App, host: HostId, word: ToJob) {
+async fn say(app: &App, host: HostId, word: ToJob) {
     let ready = app.jobs.here.link(host);
     if let Some(link) = app.registry.of_host(host)
         && ready == Some(link.id)
     {
-        link.say_job(word);
+        match link.peer.vocabulary {
+            Vocabulary::Native => link.say_job(word),
+            Vocabulary::PatchMon => errand::send(app, &link, word).await,
+        }
     }
 }
 

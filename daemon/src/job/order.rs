@@ -124,7 +124,7 @@ pub async fn cancel(
     };
     hand::tell(app, &announced);
     if job.state.is_out() {
-        hand::stop(app, &job);
+        hand::stop(app, &job).await;
     }
     if let Some(batch) = job.batch {
         hand::advance(app, tenant, batch).await?;
@@ -148,7 +148,7 @@ pub async fn steer(
     };
     hand::tell(app, &announced);
     for job in &out {
-        hand::stop(app, job);
+        hand::stop(app, job).await;
     }
     due(app, hosts.into_iter().map(|host| (tenant, host)));
     hand::advance(app, tenant, id).await?;

@@ -92,12 +92,12 @@ impl Scheduler {
         let taken = app.store.take_job_words(&heard, app.clock.now()).await?;
         for (connection, Heard { host, what, .. }) in connections.into_iter().zip(&heard) {
             let live = app.registry.of_host(*host).is_some_and(|link| link.id == connection);
-            if live && matches!(what, JobReply::Held { .. }) {
+            if live && matches!(what, JobReply::Held { .. } | JobReply::Arrived) {
                 app.jobs.here.ready(*host, connection);
             }
         }
         for reply in &taken.replies {
-            hand::reply(&app, reply);
+            hand::reply(&app, reply).await;
         }
         self.freed(&taken);
         hand::settle(&app, taken).await

@@ -10,9 +10,13 @@ use gangplank_proto::fact::HeldJob;
 use gangplank_proto::id::ChannelId;
 use gangplank_proto::job::{FromJob, ToJob};
 use gangplank_terminal::queue::{Inlet, Outlet, queue};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::Message;
 
+use super::AgentLink;
+use crate::socket::{self, End};
 use crate::store::JobReply;
 
 /// Bytes of words that wait to be taken: an agent's whole window of output, and the outcomes of all
@@ -35,10 +39,28 @@ const COST: usize = 1 << 10;
 /// How an agent breaks the bounds.
 pub(super) const TOO_MUCH: &str = "more about jobs than an agent may say";
 
+/// What is said to an agent about jobs.
+#[derive(Debug, Clone)]
+pub enum ForAgent {
+    /// A word, to an agent of our own.
+    Word(ToJob),
+    /// An errand, to one that knows no jobs.
+    Errand(Errand),
+}
+
+/// What an agent that knows no jobs is told to do.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    /// In its own vocabulary.
+    pub messages: Vec<String>,
+    /// What is noted once it was told.
+    pub then: Vec<JobReply>,
+}
+
 /// The link's side.
 #[derive(Debug)]
 pub(super) struct JobLane {
-    to_agent: Inlet<ToJob>,
+    to_agent: Inlet<ForAgent>,
     words: mpsc::Sender<(JobReply, usize)>,
     waiting: Arc<AtomicUsize>,
 }
@@ -52,8 +74,24 @@ pub struct JobWords {
     free_at: Instant,
 }
 
+impl Errand {
+    /// Tells the agent. What follows is noted once the socket has it all.
+    pub(super) async fn tell<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        link: &AgentLink,
+        writer: &mut socket::Writer<S>,
+    ) -> Result<(), End> {
+        for message in self.messages {
+            writer.feed(Message::text(message)).await?;
+        }
+        writer.flush().await?;
+        self.then.into_iter().for_each(|reply| link.note_job(reply));
+        Ok(())
+    }
+}
+
 impl JobLane {
-    pub(super) fn new() -> (Self, Outlet<ToJob>, JobWords) {
+    pub(super) fn new() -> (Self, Outlet<ForAgent>, JobWords) {
         // Words only: there are no bytes to bound.
         let (to_agent, outlet) = queue(ChannelId(0), 0);
         let (words, receiver) = mpsc::channel(WORDS);
@@ -64,8 +102,8 @@ impl JobLane {
     }
 
     /// Puts a word to the agent in; false when it has no room.
-    pub(super) fn say(&self, word: ToJob) -> bool {
-        self.to_agent.word(word).is_ok()
+    pub(super) fn say(&self, said: ForAgent) -> bool {
+        self.to_agent.word(said).is_ok()
     }
 
     /// Takes a word of the agent, without waiting; false when it may not have said it.
@@ -77,6 +115,11 @@ impl JobLane {
     pub(super) fn held(&self, jobs: Vec<HeldJob>, fresh: bool) -> bool {
         let len = jobs.len() * size_of::<HeldJob>();
         self.put(JobReply::Held { jobs, fresh }, len)
+    }
+
+    /// Notes what an agent that knows no jobs was told or let know; false when it may not have.
+    pub(super) fn note(&self, reply: JobReply) -> bool {
+        self.put(reply, 0)
     }
 
     fn put(&self, reply: JobReply, len: usize) -> bool {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use gangplank_proto::error::{ErrorCode, OpenError};
 use gangplank_proto::id::ChannelId;
+use gangplank_proto::job::{Command, Progress};
 use gangplank_proto::limit;
 use gangplank_proto::link::{Exit, FromTerminal, Open, ToTerminal};
 use gangplank_proto::patchmon::{FromPatchmon, ToPatchmon};
@@ -15,6 +16,7 @@ use gangplank_proto::utf8::Utf8Stream;
 use gangplank_terminal::queue::Item;
 
 use super::{Heard, LegacyKey};
+use crate::store::JobReply;
 
 /// Input bytes of one message: escaping makes at most six characters of each, and the message must
 /// stay below [`limit::PATCHMON_AGENT_MESSAGE`].
@@ -75,6 +77,13 @@ impl Codec {
             FromPatchmon::SshProxyClosed { session_id } => {
                 self.end(&session_id, FromTerminal::Close(Exit::default()))
             }
+            FromPatchmon::ComplianceScanProgress { phase, message, progress } => {
+                // What is no number of percent saturates.
+                let percent = Some((progress as u8).min(100));
+                let progress = Progress { percent, phase: Some(phase), message: Some(message) };
+                Heard::Note(JobReply::Advanced { command: Command::ComplianceScan, progress })
+            }
+            FromPatchmon::DockerStatus(change) => Heard::Container(change),
             FromPatchmon::Other => Heard::Nothing,
         }
     }

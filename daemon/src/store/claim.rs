@@ -105,6 +105,16 @@ impl Store {
     }
 }
 
+/// The latest claim of one kind, within a transaction.
+pub(super) async fn find<T: Claim>(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    host: HostId,
+) -> Result<Option<T>, StoreError> {
+    let row = select::<T>(tenant, host).fetch_optional(&mut **tx).await?;
+    row.map(|row| json(&row, "claim")).transpose()
+}
+
 /// Keeps a claim within a transaction. False when there is no such host.
 pub(super) async fn keep<T: Claim>(
     tx: &mut Transaction<'static, Sqlite>,

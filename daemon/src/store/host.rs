@@ -53,6 +53,16 @@ impl std::str::FromStr for HostState {
     }
 }
 
+/// Whose program a host's agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentKind {
+    /// Ours.
+    Gangplank,
+    /// PatchMon's.
+    Patchmon,
+}
+
 /// A host's row.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -76,6 +86,8 @@ pub struct Host {
     pub state: HostState,
     /// Whether it is to be forgotten when its agent stays away.
     pub ephemeral: bool,
+    /// Whose program its agent is; none while none has been there.
+    pub agent: Option<AgentKind>,
     /// What the agent says about the host.
     pub facts: HostFacts,
     /// What the agent says its policy allows.
@@ -162,7 +174,8 @@ const NOBODYS_KEY: &str = "nobody-----------------------------------------------
 
 const COLUMNS: &str = "SELECT id, tenant_id, api_id, friendly_name, address, port, gateway_id, \
     labels, state, ephemeral, facts, policy, ssh_ports, created_at, first_report_at, last_seen_at, presence_at, \
-    presence_reason, presence_secure FROM hosts";
+    presence_reason, presence_secure, \
+    EXISTS (SELECT 1 FROM patchmon_agents p WHERE p.host_id = hosts.id) AS patchmon FROM hosts";
 
 impl Store {
     /// Makes a host.
@@ -451,9 +464,15 @@ fn host_row(row: &SqliteRow) -> Result<Host, StoreError> {
         }),
         None => None,
     };
+    let agent = match (row.try_get("patchmon")?, time_option(row, "last_seen_at")?) {
+        (true, _) => Some(AgentKind::Patchmon),
+        (false, Some(_)) => Some(AgentKind::Gangplank),
+        (false, None) => None,
+    };
     Ok(Host {
         id: parsed(row, "id")?,
         tenant: parsed(row, "tenant_id")?,
+        agent,
         api_id: parsed(row, "api_id")?,
         friendly_name: row.try_get("friendly_name")?,
         address: row.try_get("address")?,

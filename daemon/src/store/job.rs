@@ -22,6 +22,7 @@ mod case;
 mod create;
 mod due;
 mod lease;
+mod mute;
 mod output;
 mod report;
 mod scan;
@@ -219,15 +220,15 @@ impl Store {
     }
 
     /// Begins a change of jobs.
-    async fn job_write(&self, now: Timestamp) -> Result<JobWrite, StoreError> {
+    pub(super) async fn job_write(&self, now: Timestamp) -> Result<JobWrite, StoreError> {
         Ok(JobWrite { tx: self.write().await?, now, announced: Announced::default() })
     }
 }
 
 /// A transaction about jobs, which remembers what it announces.
-struct JobWrite {
-    tx: Transaction<'static, Sqlite>,
-    now: Timestamp,
+pub(super) struct JobWrite {
+    pub(super) tx: Transaction<'static, Sqlite>,
+    pub(super) now: Timestamp,
     announced: Announced,
 }
 
@@ -310,7 +311,7 @@ impl JobWrite {
         Ok(())
     }
 
-    async fn commit(self) -> Result<Announced, StoreError> {
+    pub(super) async fn commit(self) -> Result<Announced, StoreError> {
         self.tx.commit().await?;
         Ok(self.announced)
     }

@@ -199,7 +199,7 @@ async fn nothing_of_one_tenant_is_found_or_changed_by_another() {
     store.append_event(f.tenant, "hosts", json!({}), START).await.unwrap();
     let docker = DockerInventory::default();
     assert!(store.keep_claim(f.tenant, host, docker.clone(), START).await.unwrap());
-    let daily = Settings { update_interval: Some(1_440), docker_events: None };
+    let daily = Settings { update_interval: Some(1_440), ..Settings::default() };
     store.set_host(f.tenant, &by(START), host, daily).await.unwrap().unwrap();
 
     let (o, by, page) = (f.other, by(START), PageRequest::default());

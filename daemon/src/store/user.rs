@@ -106,25 +106,8 @@ impl Store {
         by: &By,
         new: NewUser,
     ) -> Result<UserId, StoreError> {
-        let user = UserId::new();
         let mut write = self.write().await?;
-        sqlx::query(
-            "INSERT INTO users (id, tenant_id, username, username_key, password_hash, disabled, \
-             created_at) VALUES ($1, $2, $3, $4, $5, FALSE, $6)",
-        )
-        .bind(user.to_string())
-        .bind(tenant.to_string())
-        .bind(new.username.as_str())
-        .bind(new.username.key())
-        .bind(new.password_hash)
-        .bind(by.at.millis())
-        .execute(&mut *write)
-        .await
-        .map_err(|error| StoreError::named(error, "a user of that name"))?;
-        put_roles(&mut write, tenant, user, &new.roles).await?;
-        let entry = Entry::done(tenant, "user.create", format!("user:{}", new.username))
-            .with(serde_json::json!({ "roles": new.roles }));
-        append(&mut write, by, entry).await?;
+        let user = insert(&mut write, tenant, by, &new).await?;
         write.commit().await?;
         Ok(user)
     }
@@ -305,6 +288,34 @@ impl Store {
         write.commit().await?;
         Ok(true)
     }
+}
+
+/// Makes a user within a transaction.
+pub(super) async fn insert(
+    write: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    by: &By,
+    new: &NewUser,
+) -> Result<UserId, StoreError> {
+    let user = UserId::new();
+    sqlx::query(
+        "INSERT INTO users (id, tenant_id, username, username_key, password_hash, disabled, \
+         created_at) VALUES ($1, $2, $3, $4, $5, FALSE, $6)",
+    )
+    .bind(user.to_string())
+    .bind(tenant.to_string())
+    .bind(new.username.as_str())
+    .bind(new.username.key())
+    .bind(&new.password_hash)
+    .bind(by.at.millis())
+    .execute(&mut **write)
+    .await
+    .map_err(|error| StoreError::named(error, "a user of that name"))?;
+    put_roles(write, tenant, user, &new.roles).await?;
+    let entry = Entry::done(tenant, "user.create", format!("user:{}", new.username))
+        .with(serde_json::json!({ "roles": new.roles }));
+    append(write, by, entry).await?;
+    Ok(user)
 }
 
 /// Roles and rights of a user, as they are now.

@@ -19,7 +19,7 @@ pub struct Presence {
 }
 
 impl Store {
-    /// Keeps what an agent reported. True when it is the host's first report; none when there is no
+    /// Keeps what an agent of our own reported. True when it is the host's first report; none when there is no
     /// such host.
     ///
     /// # Errors
@@ -55,6 +55,12 @@ impl Store {
         .bind(host.to_string())
         .execute(&mut *write)
         .await?;
+        // It has taken the place of PatchMon's, if there was one.
+        sqlx::query("DELETE FROM patchmon_agents WHERE tenant_id = $1 AND host_id = $2")
+            .bind(tenant.to_string())
+            .bind(host.to_string())
+            .execute(&mut *write)
+            .await?;
         write.commit().await?;
         Ok((done.rows_affected() > 0).then_some(first.rows_affected() > 0))
     }

@@ -43,6 +43,7 @@ impl Store {
         let mut write = self.job_write(now).await?;
         let mut due = Due::default();
         let late = write.late(&mut due.taken, here).await?;
+        let late = write.give_up(&mut due.taken).await? || late;
         due.hosts = write.hosts_due(since).await?;
         due.next = if late { Some(now) } else { write.next_due().await? };
         due.taken.announced = write.commit().await?;
@@ -131,7 +132,9 @@ impl JobWrite {
                UNION ALL SELECT MIN(deadline) FROM jobs \
                  WHERE state IN ('queued', 'leased') AND deadline > $1 \
                UNION ALL SELECT MIN(lease_until) FROM jobs \
-                 WHERE state = 'leased' AND lease_until > $1) AS moments",
+                 WHERE state = 'leased' AND lease_until > $1 \
+               UNION ALL SELECT MIN(lease_until) FROM jobs \
+                 WHERE state = 'running' AND lease_until > $1) AS moments",
         )
         .bind(self.now.millis())
         .fetch_one(&mut *self.tx)

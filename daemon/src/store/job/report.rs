@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Job, JobWrite};
 use crate::clock::Timestamp;
 use crate::store::claim::{self, Claim};
-use crate::store::row::{json, parsed, time, to_json};
+use crate::store::row::{json, parsed_option, time, to_json};
 use crate::store::{Store, StoreError};
 
 /// A host's report and where it comes from.
@@ -15,8 +15,8 @@ use crate::store::{Store, StoreError};
 pub struct StoredReport {
     /// When it came.
     pub at: Timestamp,
-    /// The job that asked for it.
-    pub job_id: JobId,
+    /// The job that asked for it; none when the host said it unasked.
+    pub job_id: Option<JobId>,
     /// What it says.
     #[serde(flatten)]
     pub report: HostReport,
@@ -42,7 +42,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         Ok(Some(StoredReport {
             at: time(&row, "at")?,
-            job_id: parsed(&row, "job_id")?,
+            job_id: parsed_option(&row, "job_id")?,
             report: json(&row, "report")?,
         }))
     }
@@ -75,20 +75,61 @@ impl JobWrite {
             job.error = Some("the report can't be read".into());
             return Ok(());
         };
-        // A host that was removed meanwhile has no report.
+        self.put_report(job.tenant, job.host, Some(job.id), &report.bounded()).await
+    }
+
+    /// Keeps a report, which is cut to its bounds. A host that was removed meanwhile has none.
+    pub(in crate::store) async fn put_report(
+        &mut self,
+        tenant: TenantId,
+        host: HostId,
+        job: Option<JobId>,
+        report: &HostReport,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO host_reports (tenant_id, host_id, job_id, at, report) \
              SELECT tenant_id, id, $1, $2, $3 FROM hosts WHERE tenant_id = $4 AND id = $5 \
              ON CONFLICT (tenant_id, host_id) DO UPDATE SET \
              job_id = excluded.job_id, at = excluded.at, report = excluded.report",
         )
-        .bind(job.id.to_string())
+        .bind(job.map(|job| job.to_string()))
         .bind(self.now.millis())
-        .bind(to_json(&report.bounded(), "report")?)
-        .bind(job.tenant.to_string())
-        .bind(job.host.to_string())
+        .bind(to_json(report, "report")?)
+        .bind(tenant.to_string())
+        .bind(host.to_string())
         .execute(&mut *self.tx)
         .await?;
+        Ok(())
+    }
+
+    /// The report that is kept.
+    pub(in crate::store) async fn report(
+        &mut self,
+        tenant: TenantId,
+        host: HostId,
+    ) -> Result<Option<HostReport>, StoreError> {
+        let row =
+            sqlx::query("SELECT report FROM host_reports WHERE tenant_id = $1 AND host_id = $2")
+                .bind(tenant.to_string())
+                .bind(host.to_string())
+                .fetch_optional(&mut *self.tx)
+                .await?;
+        row.map(|row| json(&row, "report")).transpose()
+    }
+
+    /// Changes a report that is kept, without making it newer.
+    pub(in crate::store) async fn touch_up_report(
+        &mut self,
+        tenant: TenantId,
+        host: HostId,
+        report: &HostReport,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE host_reports SET report = $1 WHERE tenant_id = $2 AND host_id = $3")
+            .bind(to_json(report, "report")?)
+            .bind(tenant.to_string())
+            .bind(host.to_string())
+            .execute(&mut *self.tx)
+            .await?;
         Ok(())
     }
 

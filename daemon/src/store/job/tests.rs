@@ -9,6 +9,9 @@ use gangplank_proto::link::Base64;
 use serde_json::json;
 
 use super::*;
+
+mod mute;
+
 use crate::store::tests::{Fixture, START, by, fixture, host};
 
 const LEASE: Duration = Duration::from_secs(30);

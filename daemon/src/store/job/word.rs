@@ -7,7 +7,9 @@ use gangplank_proto::docker::DockerInventory;
 use gangplank_proto::fact::HeldJob;
 use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
 use gangplank_proto::integration::Integrations;
-use gangplank_proto::job::{Asked, Command, Done, FromJob, JobEvent, JobState, Outcome, Said};
+use gangplank_proto::job::{
+    Asked, Command, Done, FromJob, JobEvent, JobState, Outcome, Progress, Said,
+};
 
 use super::{Announced, Job, JobWrite};
 use crate::clock::Timestamp;
@@ -45,6 +47,24 @@ pub enum JobReply {
         jobs: Vec<HeldJob>,
         /// Whether nothing that was sent is still on its way.
         fresh: bool,
+    },
+    /// An agent that knows no jobs has just come.
+    Arrived,
+    /// Such an agent was told of an attempt.
+    Told {
+        /// Which job.
+        job: JobId,
+        /// Which attempt.
+        attempt: u32,
+        /// How long to wait for what comes of it.
+        patience: Duration,
+    },
+    /// How far such an agent is with a command.
+    Advanced {
+        /// Which command.
+        command: Command,
+        /// How far.
+        progress: Progress,
     },
 }
 
@@ -93,6 +113,13 @@ impl Store {
                 JobReply::Word(word) => write.take(*tenant, *host, word, &mut taken).await?,
                 JobReply::Held { jobs, fresh } => {
                     write.reconcile(*tenant, *host, jobs, *fresh, &mut taken).await?;
+                }
+                JobReply::Arrived => write.arrived(*tenant, *host, &mut taken).await?,
+                JobReply::Told { job, attempt, patience } => {
+                    write.told((*tenant, *host), (*job, *attempt), *patience).await?;
+                }
+                JobReply::Advanced { command, progress } => {
+                    write.advanced(*tenant, *host, *command, progress).await?;
                 }
             }
         }
@@ -248,20 +275,28 @@ impl JobWrite {
                         taken.replies.push(Reply { host, job, attempt, asked: Asked::Cancel });
                     }
                 }
-                (JobState::Leased, None) if fresh => {
-                    job.lease_until = None;
-                    self.step(&mut job, JobEvent::Release).await?;
-                    if job.cancel_at.is_some() {
-                        self.step(&mut job, JobEvent::Cancel).await?;
-                        taken.batches.extend(job.batch.map(|batch| (tenant, batch)));
-                    }
-                }
+                (JobState::Leased, None) if fresh => self.release(&mut job, taken).await?,
                 (JobState::Leased, None) => {}
                 // It said that it has it, and hasn't: the journal was lost.
                 (_, None) => self.lost(job, taken).await?,
             }
         }
         taken.freed.push((tenant, host));
+        Ok(())
+    }
+
+    /// Takes back what was sent and did not arrive.
+    pub(super) async fn release(
+        &mut self,
+        job: &mut Job,
+        taken: &mut Taken,
+    ) -> Result<(), StoreError> {
+        job.lease_until = None;
+        self.step(job, JobEvent::Release).await?;
+        if job.cancel_at.is_some() {
+            self.step(job, JobEvent::Cancel).await?;
+            taken.batches.extend(job.batch.map(|batch| (job.tenant, batch)));
+        }
         Ok(())
     }
 
