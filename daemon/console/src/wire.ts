@@ -41,6 +41,8 @@ export interface Host {
   gateway_id: string | null;
   labels: string[];
   status: HostStatus;
+  /** Whose program its agent is; null while none has been there. */
+  agent: "gangplank" | "patchmon" | null;
   os: string | null;
   os_version: string | null;
   hostname: string | null;
@@ -52,6 +54,7 @@ export interface Host {
   run_as: string | null;
   created_at: string;
   first_report_at: string | null;
+  last_seen_at: string | null;
   /** Keys that the agent reports now and nobody has accepted yet. */
   host_keys_pending?: PublicKey[];
 }

@@ -22,6 +22,7 @@ function host(id: string, state: Presence = "offline", more: Partial<Host> = {})
       agent_version: null,
       rtt_ms: null,
     },
+    agent: null,
     os: null,
     os_version: null,
     hostname: null,
@@ -31,6 +32,7 @@ function host(id: string, state: Presence = "offline", more: Partial<Host> = {})
     run_as: "root",
     created_at: "2026-01-01T00:00:00Z",
     first_report_at: null,
+    last_seen_at: null,
     ...more,
   };
 }

@@ -6,7 +6,7 @@ import { Problem } from "../ui/notice";
 import { say } from "../ui/toast";
 import * as api from "./api";
 import type { Scanner, Schedule, ScheduleValues } from "./wire";
-import { SCANNERS } from "./words";
+import { ORDERED, SCANNERS } from "./words";
 
 /** What a field of a duration takes. */
 const SPAN = "[0-9]+(ms|s|m|h|d)";
@@ -65,9 +65,9 @@ function Fields({ schedule }: { schedule: Schedule | undefined }) {
         <label class="field">
           <span>Scanner</span>
           <select name="scanner" defaultValue={schedule?.scanner ?? "openscap"}>
-            {Object.entries(SCANNERS).map(([name, words]) => (
+            {ORDERED.map((name) => (
               <option key={name} value={name} selected={name === schedule?.scanner}>
-                {words}
+                {SCANNERS[name]}
               </option>
             ))}
           </select>

@@ -1,6 +1,6 @@
 /** The words about compliance scans. Titles, reasons and fixes are a host's: text, never markup. */
 
-export type Scanner = "openscap" | "lynis";
+export type Scanner = "openscap" | "lynis" | "docker-bench" | "oscap-docker";
 
 export type Outcome =
   | "pass"

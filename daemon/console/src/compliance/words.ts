@@ -24,7 +24,12 @@ export const SEVERITIES: Readonly<Record<Severity, string>> = {
 export const SCANNERS: Readonly<Record<Scanner, string>> = {
   openscap: "OpenSCAP",
   lynis: "Lynis",
+  "docker-bench": "Docker Bench",
+  "oscap-docker": "OpenSCAP on images",
 };
+
+/** Those that some agent can be asked to look with. */
+export const ORDERED: readonly Scanner[] = ["openscap", "lynis", "docker-bench"];
 
 /** Rounded down, so that 100 % is all. */
 export const percent = (score: number | null): string =>

@@ -8,6 +8,7 @@ import { say } from "../ui/toast";
 import type { Host } from "../wire";
 import * as api from "./api";
 import { useSaid } from "./said";
+import { TogglesForm } from "./toggles";
 import type { Integration, Settings } from "./wire";
 
 /** Intervals that are offered, in minutes. */
@@ -55,7 +56,10 @@ function SettingsForm({
       say("Kept. The agent hears it as soon as it is here.");
     });
   const interval = settings.update_interval;
-  const own = interval !== undefined && !INTERVALS.some(([minutes]) => minutes === interval);
+  const patchmon = host.agent === "patchmon";
+  // PatchMon's agents report once a day at least.
+  const intervals = INTERVALS.filter(([minutes]) => !patchmon || (minutes > 0 && minutes <= 1_440));
+  const own = interval !== undefined && !intervals.some(([minutes]) => minutes === interval);
   return (
     <>
       {error && <Problem>{error}</Problem>}
@@ -69,23 +73,26 @@ function SettingsForm({
           >
             {interval === undefined && <option value="">as the daemon says</option>}
             {own && <option value={interval}>every {interval} minutes</option>}
-            {INTERVALS.map(([minutes, words]) => (
+            {intervals.map(([minutes, words]) => (
               <option key={minutes} value={minutes}>
                 {words}
               </option>
             ))}
           </select>
         </label>
-        <label class="choice">
-          <input
-            type="checkbox"
-            disabled={busy}
-            checked={settings.docker_events === true}
-            onChange={(event) => set({ docker_events: event.currentTarget.checked })}
-          />
-          Follow containers as they change
-        </label>
+        {!patchmon && (
+          <label class="choice">
+            <input
+              type="checkbox"
+              disabled={busy}
+              checked={settings.docker_events === true}
+              onChange={(event) => set({ docker_events: event.currentTarget.checked })}
+            />
+            Follow containers as they change
+          </label>
+        )}
       </div>
+      {patchmon && <TogglesForm toggles={settings.integrations ?? {}} busy={busy} set={set} />}
     </>
   );
 }

@@ -42,4 +42,13 @@ export interface Settings {
   /** Minutes between two reports. */
   update_interval?: number;
   docker_events?: boolean;
+  /** What a PatchMon agent looks into. */
+  integrations?: Toggles;
+}
+
+export interface Toggles {
+  docker?: boolean;
+  compliance?: "disabled" | "on-demand" | "enabled";
+  openscap?: boolean;
+  docker_bench?: boolean;
 }

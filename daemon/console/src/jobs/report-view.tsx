@@ -121,7 +121,9 @@ export function ReportView({ host }: { host: Host }) {
   const board = useBoard(may("jobs:read"));
   const newest = board && lastReport(board, host.id);
   const load = async () => ({ report: await api.report(host.id) });
-  const { value, error } = useLoaded(load, `${host.id} ${newest ?? ""}`);
+  // A PatchMon agent reports unasked.
+  const unasked = host.agent === "patchmon" ? host.last_seen_at : null;
+  const { value, error } = useLoaded(load, `${host.id} ${newest ?? ""} ${unasked ?? ""}`);
   return (
     <section>
       <h2>Report</h2>
@@ -134,9 +136,11 @@ export function ReportView({ host }: { host: Host }) {
         <>
           <p class="quiet">
             Made <Ago at={value.report.at} />.{" "}
-            <Link to="job" query={{ id: value.report.job_id }}>
-              Its job
-            </Link>
+            {value.report.job_id !== null && (
+              <Link to="job" query={{ id: value.report.job_id }}>
+                Its job
+              </Link>
+            )}
           </p>
           <Facts report={value.report} />
         </>

@@ -1,5 +1,6 @@
 /** Gives one host a command. */
 import { useState } from "preact/hooks";
+import type { Scanner } from "../compliance/wire";
 import { SCANNERS } from "../compliance/words";
 import { go } from "../route";
 import { useBusy } from "../ui/busy";
@@ -38,16 +39,20 @@ function readOrder(form: HTMLFormElement, command: string): NewOrder {
   return { command, params: { tool, args: readArguments(String(data.get("args") ?? "")) } };
 }
 
-function ScanFields() {
+/** With which scanners each kind of agent can be asked to look. */
+const offeredScanners = (host: Host): Scanner[] =>
+  host.agent === "patchmon" ? ["openscap", "docker-bench"] : ["openscap", "lynis"];
+
+function ScanFields({ host }: { host: Host }) {
   return (
     <>
       <div class="row">
         <label class="field">
           <span>Scanner</span>
           <select name="scanner">
-            {Object.entries(SCANNERS).map(([name, words]) => (
+            {offeredScanners(host).map((name) => (
               <option key={name} value={name}>
-                {words}
+                {SCANNERS[name]}
               </option>
             ))}
           </select>
@@ -62,10 +67,12 @@ function ScanFields() {
           />
         </label>
       </div>
-      <p class="quiet">
-        The host scans only if its agent's file says <code>policy.scan = true</code> and the scanner
-        is installed there.
-      </p>
+      {host.agent !== "patchmon" && (
+        <p class="quiet">
+          The host scans only if its agent's file says <code>policy.scan = true</code> and the
+          scanner is installed there.
+        </p>
+      )}
     </>
   );
 }
@@ -76,9 +83,12 @@ const COMMANDS: readonly [command: string, words: string][] = [
   ["refresh_integration_status", "Abilities: what else this host can do"],
   ["compliance_scan", "Compliance scan: what does not comply"],
   ["update_packages", "Update packages"],
-  ["update_agent", "Update the agent to a newer, signed version"],
+  ["update_agent", "Update the agent to a newer version"],
   ["run_tool", "Run a tool of the host's own list"],
 ];
+
+/** What PatchMon's agents have no words for. */
+const OURS = ["update_packages", "run_tool"];
 
 const MODES: readonly [mode: string, words: string][] = [
   ["dry_run", "Only say what would be updated"],
@@ -96,6 +106,7 @@ interface Props {
 export function RunDialog({ host, command: first = "report_now", onClose }: Props) {
   const { busy, error, run } = useBusy();
   const [command, setCommand] = useState(first);
+  const offered = COMMANDS.filter(([name]) => host.agent !== "patchmon" || !OURS.includes(name));
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -112,7 +123,7 @@ export function RunDialog({ host, command: first = "report_now", onClose }: Prop
           {error && <Problem>{error}</Problem>}
           <fieldset class="choices">
             <legend>Command</legend>
-            {COMMANDS.map(([name, words]) => (
+            {offered.map(([name, words]) => (
               <label key={name} class="choice">
                 <input
                   type="radio"
@@ -125,7 +136,7 @@ export function RunDialog({ host, command: first = "report_now", onClose }: Prop
               </label>
             ))}
           </fieldset>
-          {command === "compliance_scan" && <ScanFields />}
+          {command === "compliance_scan" && <ScanFields host={host} />}
           {command === "update_packages" && (
             <>
               <label class="field">

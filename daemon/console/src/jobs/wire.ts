@@ -113,7 +113,8 @@ export interface PendingPackage {
 /** A host in full, as it reports itself. */
 export interface Report {
   at: string;
-  job_id: string;
+  /** The job that asked for it; null when the host reported unasked. */
+  job_id: string | null;
   host: { os: string; os_version: string; kernel: string; arch: string };
   uptime_seconds: number | null;
   reboot_needed: boolean | null;

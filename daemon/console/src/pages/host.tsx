@@ -26,6 +26,13 @@ import { HostKeys, PendingKeys } from "./host-keys";
 
 type Asking = "run" | "edit" | "credentials" | "delete" | null;
 
+/** Such as "version 0.1.0", or "PatchMon 1.4.2". */
+function agentName({ agent, status }: Host): string {
+  const version = status.agent_version;
+  if (agent === "patchmon") return `PatchMon ${version ?? "of a version not said"}`;
+  return version ? `version ${version}` : "not seen";
+}
+
 function Facts({ host }: { host: Host }) {
   const { status } = host;
   const offered = ways(host);
@@ -60,7 +67,7 @@ function Facts({ host }: { host: Host }) {
       <dd>{[host.os, host.os_version, host.arch].filter(Boolean).join(" ") || "not reported"}</dd>
       <dt>Agent</dt>
       <dd>
-        {status.agent_version ? `version ${status.agent_version}` : "not seen"}
+        {agentName(host)}
         {status.secure === false && <span class="badge warn">link not encrypted</span>}
         {status.rtt_ms !== null && <span class="quiet"> {status.rtt_ms} ms away</span>}
       </dd>
