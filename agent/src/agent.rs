@@ -12,6 +12,7 @@ use gangplank_proto::link::Open;
 use gangplank_proto::release::Version;
 use gangplank_proto::settings::Settings;
 use gangplank_terminal::keeper::{Keeper, KeeperConfig};
+use gangplank_terminal::lent::Lender;
 use gangplank_terminal::link::Channels;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Credentials, Local, file};
 use crate::dial::Dialer;
+use crate::helper::borrow;
 use crate::job::{Jobs, Journal, Surroundings};
 use crate::link::{
     Backoff, ConnectError, Connected, Ended, Link, Loss, OfHost, Polling, RequestError, Retry,
@@ -106,8 +108,12 @@ impl Agent {
     ) -> Result<Self, TrustError> {
         let terminals = TaskTracker::new();
         let stop = CancellationToken::new();
-        let bounds =
-            KeeperConfig { terminals: limit::CHANNELS_PER_LINK, ..KeeperConfig::default() };
+        let local = watch::Sender::new(Arc::new(config.local.clone()));
+        let bounds = KeeperConfig {
+            terminals: limit::CHANNELS_PER_LINK,
+            lender: Some(lender(local.subscribe())),
+            ..KeeperConfig::default()
+        };
         let dialer = Dialer::new(&config.server)?;
         let keeper = Keeper::new(bounds, terminals.clone(), stop);
         let updates = Updates::new(&config, dialer.clone(), keeper.clone(), release, trial);
@@ -115,7 +121,7 @@ impl Agent {
             dialer,
             credentials: config.credentials,
             own: facts::own_account(),
-            local: watch::Sender::new(Arc::new(config.local)),
+            local,
             settings: watch::Sender::new(Settings::default()),
             containers: docker::Changes::default(),
             keeper,
@@ -225,8 +231,9 @@ impl Agent {
         };
         let (local, own) = (self.local.subscribe(), self.own.clone());
         let check = move |open: &Open| {
-            let policy = Arc::clone(&local.borrow());
-            policy.policy.check(open, &own).map_err(|refusal| refusal.to_string())
+            let local = Arc::clone(&local.borrow());
+            let own = own.helped_by(&local.helper);
+            local.policy.check(open, &own).map_err(|refusal| refusal.to_string())
         };
         let channels =
             Channels::new(self.keeper.clone(), Box::new(check), limit::CHANNELS_PER_LINK);
@@ -306,6 +313,14 @@ impl Agent {
             tracing::warn!(left = self.keeper.len(), "terminals did not end in time");
         }
     }
+}
+
+/// Has the helper start the shells of other users.
+fn lender(local: watch::Receiver<Arc<Local>>) -> Lender {
+    Lender::new(move |user, request| {
+        let socket = local.borrow().helper.clone();
+        async move { borrow::shell(&socket, &user, &request).await }
+    })
 }
 
 /// Says why there is no link: once loudly, and again only when the reason is another.

@@ -43,7 +43,8 @@ pub struct Introduction {
 pub fn own_account() -> Account {
     let uid = nix::unistd::geteuid();
     let entry = nix::unistd::User::from_uid(uid).ok().flatten();
-    Account { name: entry.map_or_else(|| uid.to_string(), |user| user.name), root: uid.is_root() }
+    let name = entry.map_or_else(|| uid.to_string(), |user| user.name);
+    Account { name, root: uid.is_root(), helped: false }
 }
 
 /// Name, system and machine of this host.
@@ -72,7 +73,7 @@ pub fn hello(local: &Local, own: &Account) -> Hello {
         host: host(own),
         host_keys: ssh.host_keys,
         ssh_ports: ssh.ports,
-        policy: local.policy.facts(own),
+        policy: local.policy.facts(&own.helped_by(&local.helper)),
         sessions: Vec::new(),
         jobs: Vec::new(),
     }

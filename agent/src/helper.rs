@@ -21,15 +21,18 @@
 //! | [`policy`] | root's file |
 //! | [`server`] | who may ask, and how many at once |
 //! | [`broker`] | from a verb to a worker, and back |
-//! | [`unit`] | the transient unit of a verb |
+//! | [`mod@unit`] | the transient unit of a verb |
 //! | [`work`] | the worker |
-//! | [`client`] | the agent's side |
+//! | `shell` | a terminal of another user |
+//! | [`client`], [`borrow`] | the agent's side |
 
+pub mod borrow;
 pub mod broker;
 pub mod client;
 pub mod frame;
 pub mod policy;
 pub mod server;
+mod shell;
 pub mod unit;
 pub mod word;
 pub mod work;

@@ -5,7 +5,7 @@ mod target;
 mod tool;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gangplank_proto::fact::PolicyFacts;
 use gangplank_proto::link::Open;
@@ -45,6 +45,21 @@ pub struct Account {
     pub name: String,
     /// Whether it is the superuser.
     pub root: bool,
+    /// Whether there is a helper, which can start the shells of others.
+    pub helped: bool,
+}
+
+impl Account {
+    /// The same, with or without a helper on `socket`, as it is now.
+    #[must_use]
+    pub fn helped_by(&self, socket: &Path) -> Self {
+        Self { helped: socket.exists(), ..self.clone() }
+    }
+
+    /// Whether it can have the shell of a user.
+    fn can_become(&self, user: &str) -> bool {
+        self.root || self.helped || user == self.name
+    }
 }
 
 /// What the policy refuses, for the person who asked. It names the key to change and no more.
@@ -78,8 +93,8 @@ pub enum Refusal {
     /// Addresses in place of those that this host finds for a target.
     #[error("this host looks up the addresses of its targets itself")]
     Addresses,
-    /// Another user, while the agent isn't root.
-    #[error("the agent of this host runs as {own} and can't open a PTY as {user}")]
+    /// Another user, while the agent isn't root and has no helper.
+    #[error("the agent of this host runs as {own} and has no helper to open a PTY as {user}")]
     OtherUser {
         /// What was asked for.
         user: String,
@@ -159,7 +174,7 @@ impl Policy {
         if !allowed.iter().any(|name| name == user) {
             return Err(Refusal::User { user: shown(), allowed: List(allowed) });
         }
-        if !own.root && user != own.name {
+        if !own.can_become(user) {
             return Err(Refusal::OtherUser { user: shown(), own: own.name.clone() });
         }
         Ok(())
@@ -185,7 +200,7 @@ impl Policy {
         if self.pty {
             terminal.push("pty".into());
         }
-        let possible = |name: &String| own.root || *name == own.name;
+        let possible = |name: &String| own.can_become(name);
         PolicyFacts {
             terminal,
             targets: self.targets.iter().map(|target| target.to_string().into()).collect(),
@@ -208,7 +223,7 @@ mod tests {
     use super::*;
 
     fn account(name: &str) -> Account {
-        Account { name: name.to_owned(), root: name == "root" }
+        Account { name: name.to_owned(), root: name == "root", helped: false }
     }
 
     fn tcp(host: &str, port: u16) -> Open {
@@ -273,6 +288,10 @@ mod tests {
         assert!(matches!(listed.check(&pty(Some("root")), &root), Err(Refusal::User { .. })));
         assert!(matches!(listed.check(&pty(Some("bob")), &ada), Err(Refusal::OtherUser { .. })));
         assert!(matches!(listed.check(&pty(None), &ada), Err(Refusal::User { .. })));
+        // A helper has a file of its own, but so has the agent.
+        let helped = Account { helped: true, ..ada };
+        listed.check(&pty(Some("bob")), &helped).unwrap();
+        assert!(matches!(listed.check(&pty(Some("root")), &helped), Err(Refusal::User { .. })));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use gangplank_proto::error::HostKey;
 use gangplank_proto::link::Exit;
 
 use crate::input::{Input, Task};
-use crate::{pty, ssh, tcp};
+use crate::{lent, pty, ssh, tcp};
 
 /// What comes out of a backend.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(crate) struct Backend {
 pub(crate) enum Source {
     Ssh(ssh::client::Source),
     Pty(pty::Source),
+    Lent(lent::Source),
     Tcp(tcp::Source),
     #[cfg(test)]
     Simulated(crate::simulation::shell::Source),
@@ -45,6 +46,7 @@ pub(crate) enum Source {
 pub(crate) enum Sink {
     Ssh(ssh::client::Sink),
     Pty(pty::Sink),
+    Lent(lent::Sink),
     Tcp(tcp::Sink),
     #[cfg(test)]
     Simulated(crate::simulation::shell::Sink),
@@ -57,6 +59,7 @@ impl Source {
         match self {
             // A shell that ended is reaped even while nobody takes its output.
             Self::Pty(source) => source.next(max).await,
+            Self::Lent(source) => source.next(max).await,
             #[cfg(test)]
             Self::Simulated(source) => source.next(max).await,
             _ if max == 0 => std::future::pending().await,
@@ -75,6 +78,7 @@ impl Sink {
                 match self {
                     Self::Ssh(sink) => sink.resize(size).await?,
                     Self::Pty(sink) => sink.resize(size)?,
+                    Self::Lent(sink) => sink.resize(size)?,
                     Self::Tcp(_) => {}
                     #[cfg(test)]
                     Self::Simulated(_) => {}
@@ -86,6 +90,7 @@ impl Sink {
                 let written = match self {
                     Self::Ssh(sink) => sink.write(data).await?,
                     Self::Pty(sink) => sink.write(data).await?,
+                    Self::Lent(sink) => sink.write(data).await?,
                     Self::Tcp(sink) => sink.write(data).await?,
                     #[cfg(test)]
                     Self::Simulated(sink) => sink.write(data).await?,
@@ -100,7 +105,7 @@ impl Sink {
                 match self {
                     Self::Ssh(sink) => sink.eof().await?,
                     // A PTY has no half-close: a shell reads its end from a key.
-                    Self::Pty(_) => {}
+                    Self::Pty(_) | Self::Lent(_) => {}
                     Self::Tcp(sink) => sink.eof().await?,
                     #[cfg(test)]
                     Self::Simulated(_) => {}
@@ -123,6 +128,7 @@ impl Backend {
                 exit
             }
             (Source::Pty(source), Sink::Pty(sink)) => source.close(sink, exit).await,
+            (Source::Lent(source), Sink::Lent(sink)) => source.close(sink, exit).await,
             // Dropping both halves of a TCP stream closes it.
             _ => exit,
         }

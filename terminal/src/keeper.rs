@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel::TerminalEnd;
+use crate::lent::Lender;
 use crate::progress::Progress;
 use crate::pty::Spawner;
 use crate::stream::{Gateway, Passage};
@@ -33,6 +34,8 @@ pub struct KeeperConfig {
     pub answer_timeout: Duration,
     /// What a hung-up PTY's processes get between SIGHUP and SIGKILL.
     pub hangup_grace: Duration,
+    /// Who starts the shells of users that this process can't become.
+    pub lender: Option<Lender>,
 }
 
 impl Default for KeeperConfig {
@@ -44,6 +47,7 @@ impl Default for KeeperConfig {
             connect_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(120),
             hangup_grace: Duration::from_secs(2),
+            lender: None,
         }
     }
 }
@@ -102,6 +106,7 @@ impl Keeper {
             hangup_grace: config.hangup_grace,
             replay_ring: config.replay_ring,
             passage: None,
+            lender: config.lender,
             spawner: Arc::new(Spawner::default()),
         };
         let (terminals, table) = (config.terminals, Mutex::default());

@@ -13,6 +13,7 @@ mod ignored;
 mod input;
 pub mod input_log;
 pub mod keeper;
+pub mod lent;
 pub mod link;
 pub mod playback;
 mod progress;

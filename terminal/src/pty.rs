@@ -128,6 +128,12 @@ fn is_term(term: &str) -> bool {
     !term.is_empty() && term.len() <= NAME_BYTES && term.chars().all(plain)
 }
 
+/// Whether this process can start the shell of a user: its own, or anybody's if it is root.
+pub(crate) fn can_become(username: &str) -> bool {
+    let me = geteuid();
+    me.is_root() || matches!(User::from_uid(me), Ok(Some(user)) if user.name == username)
+}
+
 /// The user whose shell it is to be, if this process can become that user.
 fn account(username: Option<&str>) -> Result<User, OpenError> {
     let me = geteuid();

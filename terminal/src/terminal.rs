@@ -27,6 +27,7 @@ use crate::backend::{Backend, Output};
 use crate::channel::TerminalEnd;
 use crate::echo::Echo;
 use crate::input::Input;
+use crate::lent::Lender;
 use crate::playback::Playback;
 use crate::progress::Progress;
 use crate::pty::Spawner;
@@ -35,7 +36,7 @@ use crate::queue::Item;
 use crate::stream::Passage;
 use crate::turns::Turns;
 use crate::viewer::Viewer;
-use crate::{pty, ssh, tcp};
+use crate::{lent, pty, ssh, tcp};
 
 /// What a terminal needs of its keeper.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub(crate) struct Environment {
     /// Through which SSH goes instead of dialling.
     pub(crate) passage: Option<Passage>,
     pub(crate) spawner: Arc<Spawner>,
+    /// Who starts the shells of users that this process can't become.
+    pub(crate) lender: Option<Lender>,
 }
 
 /// Somebody who wants to show a terminal that is kept.
@@ -185,9 +188,14 @@ async fn connect(
         }
         #[cfg(test)]
         Open::Pty { .. } if let Some(shell) = crate::simulation::shell::take() => Ok(shell),
-        Open::Pty { username, pty } => {
-            pty::open(username, pty, &environment.spawner, environment.hangup_grace).await
-        }
+        Open::Pty { username, pty } => match (&environment.lender, username) {
+            (Some(lender), Some(user)) if !pty::can_become(&user) => {
+                lent::open(lender, user, pty).await
+            }
+            (_, username) => {
+                pty::open(username, pty, &environment.spawner, environment.hangup_grace).await
+            }
+        },
         Open::DirectTcpip { host, port } => tcp::open(&host, port, limit).await,
     }
 }

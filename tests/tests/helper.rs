@@ -9,11 +9,12 @@ use std::{
 };
 
 use gangplank_tests::{
-    agent::{Agent, Policy},
+    agent::{Agent, Policy, shell_user},
     daemon::Daemon,
     eventually::{self, eventually},
     helper::Helper,
     http::Client,
+    page::Page,
     process::Process,
     program,
 };
@@ -62,7 +63,9 @@ fn gone(pid: Pid) {
 
 #[tokio::test]
 async fn an_agent_without_privileges_has_root_s_work_done() {
-    let helper = Helper::start(&NOBODY.to_string(), "scan = true\npackages = true\ntools = true");
+    let users = format!("users = [{:?}]", shell_user());
+    let policy = format!("scan = true\npackages = true\ntools = true\n{users}");
+    let helper = Helper::start(&NOBODY.to_string(), &policy);
     let (admin, agent) = host(&helper).await;
     // The same agent once more, as nobody.
     agent.kill();
@@ -98,6 +101,13 @@ async fn an_agent_without_privileges_has_root_s_work_done() {
     let job = admin.job_over(&id).await;
     assert_eq!((&job["state"], &job["result"]["manager"]), (&json!("succeeded"), &json!("apt")));
     assert!(String::from_utf8_lossy(&output).contains("upgraded, "), "{job}");
+
+    // Shells of others are the service manager's to start, and there is none.
+    let mut page = Page::open(&admin, agent.host()).await;
+    let pty = json!({ "connection_mode": "pty", "username": shell_user() });
+    let refused = page.refused(pty).await;
+    assert_eq!(refused["code"], "not_allowed", "{refused}");
+    assert!(refused["message"].as_str().expect("a reason").contains("needs systemd"), "{refused}");
 
     // Without its helper it says what is missing.
     helper.kill();

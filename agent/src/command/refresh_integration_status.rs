@@ -99,11 +99,14 @@ fn of_tools(local: &Local) -> Integration {
 }
 
 fn of_packages(local: &Local) -> Integration {
-    if local.policy.packages {
-        ready("packages", "updates of packages may be ordered")
-    } else {
-        disabled("packages", "policy.packages")
+    if !local.policy.packages {
+        return disabled("packages", "policy.packages");
     }
+    if super::is_root() || local.helper.exists() {
+        return ready("packages", "updates of packages may be ordered");
+    }
+    let message = "to update takes a helper that is root, and none listens";
+    Integration { status: "partial".into(), ..ready("packages", message) }
 }
 
 fn of_update(local: &Local) -> Integration {

@@ -2,6 +2,7 @@
 //! manager, passes on what it says, and sees to its end. Nothing that it says is looked at but its
 //! last word.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -99,31 +100,33 @@ pub(super) async fn run(
 
 fn start(setup: &Setup, unit: Option<&Unit>) -> io::Result<Child> {
     let mut command = match unit {
-        Some(unit) => {
-            let mut command = Command::new("systemd-run");
-            command.args(unit.arguments(&setup.program, &setup.policy));
-            command
-        }
-        None => {
-            let mut command = Command::new(&setup.program);
-            command.args(work::arguments(&setup.policy));
-            command
-        }
+        Some(unit) => systemd_run(unit.arguments(&setup.program, &setup.policy)),
+        None => apart(&setup.program, work::arguments(&setup.policy)),
     };
-    command
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8")
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        // A key that interrupts this process at a terminal is no goodbye to its worker, which has to
-        // end its own work first. For the same reason it is never killed with us.
-        .process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().map_err(|error| {
         let what = command.as_std().get_program().to_string_lossy().into_owned();
         io::Error::new(error.kind(), format!("{what} can't be started: {error}"))
     })
+}
+
+/// Has the service manager start something.
+pub(super) fn systemd_run(arguments: Vec<OsString>) -> Command {
+    apart("systemd-run", arguments)
+}
+
+fn apart(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = OsString>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8")
+        .current_dir("/")
+        // A key that interrupts this process at a terminal is no goodbye to its worker, which has to
+        // end its own work first. For the same reason it is never killed with us.
+        .process_group(0);
+    command
 }
 
 /// Ends a worker that doesn't end by itself, with all that it started.

@@ -41,7 +41,7 @@ pub async fn ask(verb: &Verb, context: &Context) -> Result<Done, Absent> {
     Ok(done.unwrap_or_else(|error| lost(verb, &error)))
 }
 
-async fn connect(path: &Path) -> Result<UnixStream, Absent> {
+pub(super) async fn connect(path: &Path) -> Result<UnixStream, Absent> {
     let unreachable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             Absent::Nobody(path.to_owned())
@@ -76,7 +76,7 @@ async fn follow(stream: UnixStream, verb: &Verb, context: &Context) -> io::Resul
             word => match word.parse::<Answer>() {
                 Some(Answer::Progress(progress)) => context.progress.say(progress),
                 Some(Answer::Done(done)) => return Ok(done),
-                None => return Err(io::ErrorKind::InvalidData.into()),
+                Some(Answer::Terminal) | None => return Err(io::ErrorKind::InvalidData.into()),
             },
         }
     }
@@ -86,7 +86,7 @@ async fn follow(stream: UnixStream, verb: &Verb, context: &Context) -> io::Resul
 fn lost(verb: &Verb, error: &io::Error) -> Done {
     let (outcome, why) = match verb {
         Verb::Scan { .. } => (Outcome::Failed, "the scan was ended"),
-        Verb::Packages { .. } | Verb::Tool { .. } => {
+        Verb::Packages { .. } | Verb::Tool { .. } | Verb::Pty { .. } => {
             (Outcome::Unknown, "it may have run, wholly or in part")
         }
     };

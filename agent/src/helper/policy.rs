@@ -6,6 +6,7 @@
 //! | `user` | whose processes may ask, `gangplank-agent` |
 //! | `policy.scan` | compliance scans |
 //! | `policy.packages` | package updates |
+//! | `policy.users` | users whose login shell may be lent |
 //! | `policy.tools` | the tools of `[tools.NAME]`, each with `root = true` |
 
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub struct Policy {
     pub scan: bool,
     /// Package updates.
     pub packages: bool,
+    /// Users whose login shell may be lent.
+    pub users: Vec<String>,
     /// Tools, by name; none unless they are switched on.
     pub tools: BTreeMap<String, Tool>,
 }
@@ -83,6 +86,9 @@ pub enum Refusal {
         /// The key.
         key: &'static str,
     },
+    /// Nobody may have that user's shell.
+    #[error("the helper of this host lends no terminal of that user; root can add to policy.users")]
+    User,
     /// There is no such tool.
     #[error("the helper.toml of this host lists no such tool")]
     NoTool,
@@ -104,6 +110,7 @@ struct Switches {
     scan: bool,
     packages: bool,
     tools: bool,
+    users: Vec<String>,
 }
 
 fn agent_user() -> String {
@@ -147,8 +154,8 @@ impl Policy {
         if !written.policy.tools {
             tools.clear();
         }
-        let Switches { scan, packages, .. } = written.policy;
-        Ok(Self { user, scan, packages, tools })
+        let Switches { scan, packages, users, .. } = written.policy;
+        Ok(Self { user, scan, packages, users, tools })
     }
 
     /// Whether a verb may be done at all; what stands in a tool's gaps is looked at when it is run.
@@ -162,7 +169,10 @@ impl Policy {
                 Err(Refusal::Off { what: "package updates", key: "packages" })
             }
             Verb::Tool { name, .. } => self.tool(name.as_str()).map(drop),
-            Verb::Scan { .. } | Verb::Packages { .. } => Ok(()),
+            Verb::Pty { user, .. } if !self.users.iter().any(|name| name == user.as_str()) => {
+                Err(Refusal::User)
+            }
+            Verb::Scan { .. } | Verb::Packages { .. } | Verb::Pty { .. } => Ok(()),
         }
     }
 
@@ -236,6 +246,14 @@ mod tests {
         ] {
             assert!(matches!(policy.check(&verb), Err(Refusal::Off { .. })), "{verb:?}");
         }
+        let pty = |user| {
+            let term = Name::new("xterm").unwrap();
+            Verb::Pty { user: Name::new(user).unwrap(), term, cols: 80, rows: 24 }
+        };
+        assert_eq!(policy.check(&pty("root")), Err(Refusal::User));
+        let policy = Policy::parse("user = \"root\"\n[policy]\nusers = [\"ada\"]").unwrap();
+        policy.check(&pty("ada")).unwrap();
+        assert_eq!(policy.check(&pty("root")), Err(Refusal::User));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, UCred};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::broker::{self, Setup};
 use super::frame::{Frame, Frames};
 use super::policy::Policy;
-use super::{Answer, Verb};
+use super::{Answer, Verb, shell};
 use crate::command::failed;
 
 /// Asks that are dealt with at once.
@@ -98,46 +99,61 @@ async fn answer(
     let peer = stream.peer_cred()?;
     let (read, mut write) = stream.into_split();
     let mut asker = Frames::new(read);
-    let refused = |why: &str| {
-        tracing::warn!(uid = peer.uid(), pid = peer.pid(), why, "refused");
-        Frame::word(&Answer::Done(failed(why)))
+    let (policy, verb) = match hear(&peer, setup, number, &mut asker).await {
+        Ok(Some(heard)) => heard,
+        Ok(None) => return Ok(()),
+        Err(why) => {
+            refuse(&peer, &why, &mut write).await?;
+            // Who is still asking would not hear why.
+            let _ = timeout(ASK, asker.next()).await;
+            return Ok(());
+        }
     };
-    let policy = match Policy::load(&setup.policy) {
-        Ok(policy) => policy,
-        Err(error) => return refused(&error.to_string())?.write(&mut write).await,
+    tracing::info!(verb = verb.as_str(), uid = peer.uid(), pid = peer.pid(), "begins");
+    let done = match verb {
+        Verb::Pty { .. } => shell::lend(&verb, &policy, setup, &mut asker, &mut write, stop).await,
+        _ => broker::run(&verb, &policy, setup, &mut asker, &mut write, stop).await,
     };
+    tracing::info!(verb = verb.as_str(), ok = done.is_ok(), "is over");
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            refuse(&peer, &error.to_string(), &mut write).await
+        }
+        done => done,
+    }
+}
+
+/// What is asked, if it may be; none when nothing is.
+async fn hear(
+    peer: &UCred,
+    setup: &Setup,
+    number: usize,
+    asker: &mut Frames<OwnedReadHalf>,
+) -> Result<Option<(Policy, Verb)>, String> {
+    let policy = Policy::load(&setup.policy).map_err(|error| error.to_string())?;
     if peer.uid() != policy.user.as_raw() {
-        return refused("this user may not ask the helper of this host")?.write(&mut write).await;
+        return Err("this user may not ask the helper of this host".to_owned());
     }
     if number > AT_ONCE {
-        return refused("the helper has too much to do; try again")?.write(&mut write).await;
+        return Err("the helper has too much to do; try again".to_owned());
     }
-    let verb = match timeout(ASK, asker.next()).await {
-        Ok(Ok(Some(frame))) => frame.parse::<Verb>(),
-        // Nothing was asked.
-        Ok(Ok(None)) => return Ok(()),
-        Ok(Err(error)) => return refused(&error.to_string())?.write(&mut write).await,
-        Err(_) => return refused("nothing was asked in time")?.write(&mut write).await,
+    let frame = match timeout(ASK, asker.next()).await {
+        Ok(Ok(Some(frame))) => frame,
+        Ok(Ok(None)) => return Ok(None),
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("nothing was asked in time".to_owned()),
     };
-    let Some(verb) = verb else {
-        return refused("that is no verb of this helper, or not how it is asked")?
-            .write(&mut write)
-            .await;
-    };
-    if let Err(refusal) = policy.check(&verb) {
-        return refused(&refusal.to_string())?.write(&mut write).await;
-    }
+    let verb = frame.parse::<Verb>();
+    let verb = verb.ok_or("that is no verb of this helper, or not how it is asked")?;
+    policy.check(&verb).map_err(|refusal| refusal.to_string())?;
     // An update may have put another in its place.
     if !setup.program.is_file() {
-        return refused("the helper's program was replaced; restart it")?.write(&mut write).await;
+        return Err("the helper's program was replaced; restart it".to_owned());
     }
-    tracing::info!(verb = verb.as_str(), uid = peer.uid(), pid = peer.pid(), "begins");
-    let done = broker::run(&verb, &policy, setup, &mut asker, &mut write, stop).await;
-    tracing::info!(verb = verb.as_str(), ok = done.is_ok(), "is over");
-    if let Err(error) = &done
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        return refused(&error.to_string())?.write(&mut write).await;
-    }
-    done
+    Ok(Some((policy, verb)))
+}
+
+async fn refuse(peer: &UCred, why: &str, write: &mut OwnedWriteHalf) -> io::Result<()> {
+    tracing::warn!(uid = peer.uid(), pid = peer.pid(), why, "refused");
+    Frame::word(&Answer::Done(failed(why)))?.write(write).await
 }

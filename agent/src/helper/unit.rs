@@ -1,9 +1,11 @@
 //! The transient unit of a verb: what the service manager is asked to start, and in which bounds.
 //! The argument list is made here from constants and our own id, and from nothing that was asked.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
+
+use nix::unistd::User;
 
 use super::Verb;
 use super::policy::Policy;
@@ -13,8 +15,8 @@ use crate::scan::Limits;
 /// What a worker has beyond the time of its work, to end it and to say so.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// For every unit.
-const EVERY: &[&str] = &["Slice=system.slice", "LimitCORE=0", "KeyringMode=private"];
+/// For every worker.
+const WORKER: &[&str] = &["Slice=system.slice", "LimitCORE=0", "KeyringMode=private"];
 
 /// A scan reads everything and changes nothing. What would hide a part of the host from it, such as
 /// its network settings, its modules or its temporary files, is left out.
@@ -53,6 +55,21 @@ const PACKAGES: &[&str] =
 /// A tool is root's own choice.
 const TOOL: &[&str] = &["MemoryMax=4G", "CPUQuota=200%", "TasksMax=1024", "UMask=0022"];
 
+/// A shell has to be as free as one that sshd starts. What is left of it when it ends, ends too.
+const SHELL: &[&str] = &[
+    "StandardInput=tty",
+    "StandardOutput=tty",
+    "StandardError=tty",
+    "PAMName=login",
+    "WorkingDirectory=-~",
+    "UMask=0022",
+    "IgnoreSIGPIPE=no",
+    "SendSIGHUP=yes",
+    "TimeoutStopSec=5",
+    "TasksMax=4096",
+    "OOMPolicy=continue",
+];
+
 /// A unit that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
@@ -68,13 +85,17 @@ impl Unit {
     #[must_use]
     pub fn of(verb: &Verb, policy: &Policy, id: u64) -> Self {
         let name = format!("gangplank-{}-{id:016x}.service", verb.as_str());
-        let own: &[&str] = match verb {
-            Verb::Scan { .. } => SCAN,
-            Verb::Packages { .. } => PACKAGES,
-            Verb::Tool { .. } => TOOL,
+        let own = match verb {
+            Verb::Scan { .. } => [WORKER, SCAN].concat(),
+            Verb::Packages { .. } => [WORKER, PACKAGES].concat(),
+            Verb::Tool { .. } => [WORKER, TOOL].concat(),
+            Verb::Pty { .. } => SHELL.to_vec(),
         };
-        let mut properties: Vec<String> =
-            EVERY.iter().chain(own).map(|property| (*property).to_owned()).collect();
+        let mut properties: Vec<String> = own.into_iter().map(ToOwned::to_owned).collect();
+        if let Verb::Pty { term, .. } = verb {
+            // It lasts as long as somebody shows it.
+            return Self { name, properties, variables: vec![format!("TERM={term}")] };
+        }
         properties.push(format!("RuntimeMaxSec={}", (time(verb, policy) + MARGIN).as_secs()));
         // What it was told to end is awaited by its worker.
         properties.push(format!("TimeoutStopSec={}", grace(verb).as_secs()));
@@ -92,9 +113,27 @@ impl Unit {
     /// standard input and output.
     #[must_use]
     pub fn arguments(&self, program: &Path, policy: &Path) -> Vec<OsString> {
-        let flags = ["--quiet", "--no-ask-password", "--pipe", "--wait", "--collect"];
-        let mut arguments: Vec<OsString> = flags.map(OsString::from).to_vec();
-        arguments.push("--service-type=exec".into());
+        let mut arguments = self.start(&["--pipe"]);
+        arguments.push(program.into());
+        arguments.extend(super::work::arguments(policy));
+        arguments
+    }
+
+    /// The arguments of systemd-run(1) that start a user's login shell in it, on the terminal `tty`.
+    #[must_use]
+    pub fn shell(&self, user: &User, tty: &str) -> Vec<OsString> {
+        let own = user.shell.as_os_str();
+        let shell = if own.is_empty() { OsStr::new("/bin/sh") } else { own };
+        let uid = format!("--uid={}", user.name);
+        let mut arguments = self.start(&[&uid, &format!("--property=TTYPath={tty}")]);
+        arguments.extend([shell.to_owned(), "-l".into()]);
+        arguments
+    }
+
+    fn start(&self, more: &[&str]) -> Vec<OsString> {
+        let flags = ["--quiet", "--no-ask-password", "--wait", "--collect", "--service-type=exec"];
+        let mut arguments: Vec<OsString> =
+            flags.iter().chain(more).map(|argument| (*argument).into()).collect();
         arguments.push(format!("--unit={}", self.name).into());
         for property in &self.properties {
             arguments.push(format!("--property={property}").into());
@@ -103,8 +142,6 @@ impl Unit {
             arguments.push(format!("--setenv={variable}").into());
         }
         arguments.push("--".into());
-        arguments.push(program.into());
-        arguments.extend(super::work::arguments(policy));
         arguments
     }
 }
@@ -117,13 +154,14 @@ fn time(verb: &Verb, policy: &Policy) -> Duration {
         Verb::Tool { name, .. } => {
             policy.tool(name.as_str()).map_or(Duration::ZERO, |tool| tool.timeout)
         }
+        Verb::Pty { .. } => Duration::MAX,
     }
 }
 
 /// What a worker has to end its work once it was called off; then it is killed.
 pub(super) fn grace(verb: &Verb) -> Duration {
     match verb {
-        Verb::Scan { .. } | Verb::Tool { .. } => MARGIN,
+        Verb::Scan { .. } | Verb::Tool { .. } | Verb::Pty { .. } => MARGIN,
         Verb::Packages { .. } => packages::GRACE + MARGIN,
     }
 }
@@ -150,7 +188,8 @@ mod tests {
             root: true,
         };
         let tools = [("df".to_owned(), tool)].into_iter().collect();
-        Policy { user: Uid::from_raw(0), scan: true, packages: true, tools }
+        let users = Vec::new();
+        Policy { user: Uid::from_raw(0), scan: true, packages: true, users, tools }
     }
 
     fn arguments(verb: &Verb) -> Vec<String> {

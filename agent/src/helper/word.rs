@@ -36,6 +36,17 @@ pub enum Verb {
         /// What stands in its gaps, as far as root's file allows.
         args: BTreeMap<String, String>,
     },
+    /// Lend a terminal with a user's login shell on it.
+    Pty {
+        /// Who.
+        user: Name,
+        /// `TERM`, such as `xterm-256color`.
+        term: Name,
+        /// Columns.
+        cols: u16,
+        /// Rows.
+        rows: u16,
+    },
 }
 
 impl Verb {
@@ -46,6 +57,7 @@ impl Verb {
             Self::Scan { .. } => "scan",
             Self::Packages { .. } => "packages",
             Self::Tool { .. } => "tool",
+            Self::Pty { .. } => "pty",
         }
     }
 }
@@ -104,6 +116,8 @@ impl fmt::Display for Name {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
+    /// The terminal that was asked for comes with this word, as a descriptor (unix(7)).
+    Terminal,
     /// It is this far.
     Progress(Progress),
     /// It is over, or was refused. Nothing follows.

@@ -115,6 +115,7 @@ async fn perform(
             },
             Err(refusal) => failed(&refusal.to_string()),
         },
+        Verb::Pty { .. } => failed("a terminal is no work"),
     }
 }
 

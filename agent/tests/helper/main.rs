@@ -7,5 +7,6 @@ mod death;
 mod manager;
 mod policy;
 mod refusal;
+mod shell;
 mod units;
 mod verb;

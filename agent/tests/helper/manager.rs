@@ -43,6 +43,7 @@ const ETC: &[(&str, &str)] = &[
     (
         "gangplank/helper.toml",
         "user = \"root\"\n[policy]\nscan = true\npackages = true\ntools = true\n\
+         users = [\"ada\", \"nobody\", \"ghost\"]\n\
          [tools.whoami]\nroot = true\ncommand = \"/usr/bin/id\"\nargs = [\"-un\"]\n\
          [tools.stay]\nroot = true\ncommand = \"/bin/sh\"\n\
          args = [\"-c\", \"trap '' TERM; echo here; while :; do sleep 1; done\"]\n",
