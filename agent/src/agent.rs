@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Credentials, Local, file};
+use crate::config::{Config, Credentials, Local, ServerKind, file};
 use crate::dial::Dialer;
 use crate::helper::borrow;
 use crate::job::{Jobs, Journal, Surroundings};
@@ -27,6 +27,7 @@ use crate::link::{
     Backoff, ConnectError, Connected, Ended, Link, Loss, OfHost, Polling, RequestError, Retry,
     connect,
 };
+use crate::patchmon::Service;
 use crate::policy::Account;
 use crate::update::trial::Trial;
 use crate::update::{Updates, built_as};
@@ -175,6 +176,16 @@ impl Agent {
         let (local, settings) = (self.local.subscribe(), self.settings.subscribe());
         let follow = docker::follow(self.containers.clone(), local, settings);
         self.work.spawn(stop.clone().run_until_cancelled_owned(follow));
+        match self.dialer.kind() {
+            ServerKind::Gangplank => self.link(&jobs, &stop).await,
+            ServerKind::PatchMon => self.patchmon(&stop).await,
+        }
+        self.state.send_replace(State::Stopping);
+        self.hang_up(&jobs).await;
+    }
+
+    /// One link to a daemon after the other.
+    async fn link(&self, jobs: &Jobs, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
         let mut said = String::new();
         let mut retry = Retry::default();
@@ -185,7 +196,7 @@ impl Agent {
                 connected = connect(&self.dialer, &self.credentials) => match connected {
                     Err(error) if error.is_no_upgrade() => {
                         let wait = retry.next(random());
-                        match self.poll(&jobs, &stop, &error, wait).await {
+                        match self.poll(jobs, stop, &error, wait).await {
                             Ok(()) => continue,
                             Err(_) => (error.to_string(), error.loss(), Duration::ZERO),
                         }
@@ -195,7 +206,7 @@ impl Agent {
                         said.clear();
                         retry = Retry::default();
                         let since = Instant::now();
-                        let ended = self.serve(socket, &jobs, &stop).await;
+                        let ended = self.serve(socket, jobs, stop).await;
                         (ended.to_string(), ended.loss(), since.elapsed())
                     }
                 },
@@ -211,8 +222,20 @@ impl Agent {
                 () = sleep(wait) => {}
             }
         }
-        self.state.send_replace(State::Stopping);
-        self.hang_up(&jobs).await;
+    }
+
+    /// One link to a PatchMon server after the other.
+    async fn patchmon(&self, stop: &CancellationToken) {
+        let service = Service {
+            dialer: &self.dialer,
+            credentials: &self.credentials,
+            local: self.local.subscribe(),
+            own: &self.own,
+            keeper: &self.keeper,
+            state: &self.state,
+            heartbeat: self.heartbeat,
+        };
+        service.run(stop, random).await;
     }
 
     async fn serve(&self, socket: Connected, jobs: &Jobs, stop: &CancellationToken) -> Ended {

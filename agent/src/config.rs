@@ -6,6 +6,7 @@
 //! | key | is |
 //! | --- | --- |
 //! | `server.url` | the daemon, `https://relay.example.com` |
+//! | `server.kind` | `gangplank` (default), or `patchmon` for a PatchMon server |
 //! | `server.ca` | file with the only CA to trust; the system's CAs when absent |
 //! | `server.proxy` | HTTP proxy, `http://[user:password@]host:port`; else `HTTPS_PROXY`, `NO_PROXY` |
 //! | `server.skip_ssl_verify` | believe any certificate; refused in production |
@@ -58,12 +59,35 @@ pub struct Config {
 pub struct Server {
     /// Its address.
     pub url: ServerUrl,
+    /// What it is.
+    pub kind: ServerKind,
     /// Whose certificates are believed.
     pub trust: ClientTrust,
     /// The file with the only trusted CA, if one is named.
     pub ca: Option<PathBuf>,
     /// Ways around.
     pub proxies: Proxies,
+}
+
+/// What a server is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServerKind {
+    /// A Gangplank daemon.
+    #[default]
+    Gangplank,
+    /// A PatchMon server, 1.4 or 2.1.
+    PatchMon,
+}
+
+impl ServerKind {
+    /// The subprotocol of its agents' socket.
+    #[must_use]
+    pub fn subprotocol(self) -> Option<&'static str> {
+        match self {
+            Self::Gangplank => Some(gangplank_proto::link::SUBPROTOCOL),
+            Self::PatchMon => None,
+        }
+    }
 }
 
 /// Who this host is.

@@ -1,6 +1,7 @@
 //! From a server's address to a byte stream that leads there and nowhere else: names, addresses,
 //! proxies, TCP, TLS. Every failure says what to do about it.
 
+pub mod exchange;
 pub mod proxy;
 mod tcp;
 
@@ -21,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-use crate::config::Server;
+use crate::config::{Server, ServerKind};
 use proxy::{Proxies, TunnelError};
 
 pub(crate) use tcp::resolve;
@@ -33,6 +34,7 @@ pub type Stream = Either<TcpStream, TlsStream<ReadAhead<TcpStream>>>;
 #[derive(Debug, Clone)]
 pub struct Dialer {
     url: ServerUrl,
+    kind: ServerKind,
     /// Made once, so that sessions resume and the system's CAs are read once. Absent without TLS.
     tls: Option<Arc<ClientConfig>>,
     verifies: bool,
@@ -140,6 +142,7 @@ impl Dialer {
         let tls = server.url.is_tls().then(|| server.trust.config()).transpose()?;
         Ok(Self {
             url: server.url.clone(),
+            kind: server.kind,
             tls,
             verifies: server.trust.verifies(),
             ca: server.ca.clone(),
@@ -151,6 +154,12 @@ impl Dialer {
     #[must_use]
     pub fn url(&self) -> &ServerUrl {
         &self.url
+    }
+
+    /// What the server is.
+    #[must_use]
+    pub fn kind(&self) -> ServerKind {
+        self.kind
     }
 
     /// Whether nobody on the way can read or change what is sent.

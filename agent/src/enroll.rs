@@ -11,16 +11,14 @@ use gangplank_proto::fact::FactText;
 use gangplank_proto::id::ApiId;
 use gangplank_proto::limit;
 use gangplank_proto::secret::Secret;
-use http::header;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use serde::Deserialize;
 
+use crate::dial::exchange::{self, ExchangeError, exchange};
 use crate::dial::{DialError, Dialer};
-use crate::facts::{Introduction, VERSION};
+use crate::facts::Introduction;
 use crate::link::retry_after;
 
 pub use write::{WriteError, allow_updates, write_config};
@@ -99,6 +97,18 @@ pub enum EnrollError {
     Request(#[from] http::Error),
 }
 
+impl From<ExchangeError> for EnrollError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Dial(error) => Self::Dial(error),
+            ExchangeError::Request(error) => Self::Request(error),
+            ExchangeError::Http(error) => Self::Http(error),
+            ExchangeError::Timeout => Self::Timeout,
+            ExchangeError::Answer => Self::Answer,
+        }
+    }
+}
+
 fn said(message: &FactText) -> String {
     if message.is_empty() { String::new() } else { format!(" ({})", message.as_str()) }
 }
@@ -131,39 +141,15 @@ pub async fn register(
     if !url.is_tls() && !insecure {
         return Err(EnrollError::Cleartext(url.to_string()));
     }
-    let mut key = header::HeaderValue::from_str(token.expose()).map_err(http::Error::from)?;
-    key.set_sensitive(true);
     let body = serde_json::to_vec(introduction).map_err(|_| EnrollError::Answer)?;
-    let request = Request::post(url.path("/api/v1/devices/register"))
-        .header(header::HOST, url.authority())
-        .header(header::USER_AGENT, format!("gangplank-agent/{VERSION}"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("x-provisioning-key", key)
+    let request = exchange::request(dialer, Method::POST, "/api/v1/devices/register")
+        .header("x-provisioning-key", exchange::secret(token.expose())?)
         .body(Full::new(Bytes::from(body)))?;
-    let stream = dialer.dial().await?.stream;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let exchange = async {
-        let answer = sender.send_request(request).await?;
-        read(answer).await
-    };
-    let both = async {
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            biased;
-            answer = &mut exchange => answer,
-            ended = &mut connection => {
-                ended?;
-                exchange.await
-            }
-        }
-    };
-    tokio::time::timeout(limit::ESTABLISH, both).await.unwrap_or(Err(EnrollError::Timeout))
+    read(exchange(dialer, request, ANSWER_LEN, limit::ESTABLISH).await?)
 }
 
-async fn read(answer: Response<Incoming>) -> Result<Registered, EnrollError> {
+fn read(answer: Response<Bytes>) -> Result<Registered, EnrollError> {
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER_LEN).collect().await;
-    let body = body.map(|body| body.to_bytes()).map_err(|_| EnrollError::Answer)?;
     let message = || message(&body);
     match head.status {
         StatusCode::CREATED => serde_json::from_slice(&body).map_err(|_| EnrollError::Answer),

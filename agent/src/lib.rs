@@ -27,6 +27,7 @@ pub mod job;
 pub mod link;
 pub mod log;
 pub mod packages;
+pub mod patchmon;
 pub mod policy;
 mod process;
 pub mod report;

@@ -29,6 +29,7 @@ pub mod netns;
 pub mod nginx;
 pub mod page;
 pub mod patchmon;
+pub mod patchmon_server;
 pub mod postgres;
 pub mod process;
 pub mod program;

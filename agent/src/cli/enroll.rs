@@ -8,7 +8,7 @@ use gangplank_proto::server_url::ServerUrl;
 
 use super::{Failure, block_on, print};
 use crate::config::file::{self, Lock};
-use crate::config::{ConfigError, DEFAULT_PATH, Environment, Local, Problem, Server};
+use crate::config::{ConfigError, DEFAULT_PATH, Environment, Local, Problem, Server, ServerKind};
 use crate::dial::Dialer;
 use crate::enroll::{allow_updates, register, token, write_config};
 use crate::facts;
@@ -59,7 +59,8 @@ pub(super) fn enroll(arguments: &Arguments, environment: &Environment) -> Result
         None => ClientTrust::system(),
     };
     let (local, proxies) = Local::load_with_proxies(config, environment)?;
-    let server = Server { url: url.clone(), trust, ca: arguments.ca.clone(), proxies };
+    let kind = ServerKind::Gangplank;
+    let server = Server { url: url.clone(), kind, trust, ca: arguments.ca.clone(), proxies };
     let dialer = Dialer::new(&server).map_err(Failure::new)?;
     let introduction = facts::introduction(&local, &facts::own_account());
     file::check_writable(config).map_err(|error| {

@@ -16,6 +16,7 @@ enum Kind {
 /// Every key, in the order of the documentation.
 const KEYS: &[(&str, Kind)] = &[
     ("server.url", Kind::Text),
+    ("server.kind", Kind::Text),
     ("server.ca", Kind::Text),
     ("server.proxy", Kind::Text),
     ("server.skip_ssl_verify", Kind::Switch),
@@ -218,6 +219,6 @@ mod tests {
         assert_eq!(distance("policy.terminl", "policy.terminal"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert!(unknown("policy.terminl").fix.contains("policy.terminal"));
-        assert!(unknown("colour.of_the_bikeshed").fix.contains("server.url, server.ca"));
+        assert!(unknown("colour.of_the_bikeshed").fix.contains("server.url, server.kind"));
     }
 }

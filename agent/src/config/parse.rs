@@ -9,7 +9,9 @@ use gangplank_proto::secret::Secret;
 use gangplank_proto::server_url::ServerUrl;
 
 use super::key::Values;
-use super::{ConfigError, Credentials, Environment, Level, Local, Problem, Server, file, tool};
+use super::{
+    ConfigError, Credentials, Environment, Level, Local, Problem, Server, ServerKind, file, tool,
+};
 use crate::dial::proxy::Proxies;
 use crate::helper;
 use crate::policy::{Policy, Tool};
@@ -80,9 +82,22 @@ impl<'a> Reader<'a> {
 
     pub(super) fn server(&mut self) -> Option<Server> {
         let url = self.url();
+        let kind = self.kind();
         let proxies = self.proxies();
         let (trust, ca) = self.trust()?;
-        Some(Server { url: url?, trust, ca, proxies: proxies? })
+        Some(Server { url: url?, kind, trust, ca, proxies: proxies? })
+    }
+
+    fn kind(&mut self) -> ServerKind {
+        match self.values.text("server.kind") {
+            None | Some("gangplank") => ServerKind::Gangplank,
+            Some("patchmon") => ServerKind::PatchMon,
+            Some(other) => {
+                let reason = format!("'{}' is no kind of server", other.escape_debug());
+                self.problem("server.kind", &reason, "write gangplank or patchmon");
+                ServerKind::default()
+            }
+        }
     }
 
     fn url(&mut self) -> Option<ServerUrl> {

@@ -90,7 +90,7 @@ impl ConnectError {
     }
 }
 
-/// Dials and upgrades.
+/// Dials and upgrades, to the subprotocol of that kind of server.
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -116,18 +116,19 @@ fn request(dialer: &Dialer, credentials: &Credentials) -> Result<Request<()>, Co
     let url = dialer.url();
     let mut key = HeaderValue::from_str(credentials.api_key.expose())?;
     key.set_sensitive(true);
-    Request::get(url.agent_socket())
+    let mut request = Request::get(url.agent_socket())
         .header(header::HOST, url.authority())
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, generate_key())
-        .header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
         .header(header::USER_AGENT, format!("gangplank-agent/{VERSION}"))
         .header("x-api-id", credentials.api_id.as_str())
-        .header("x-api-key", key)
-        .body(())
-        .map_err(|error| ConnectError::Handshake(error.into()))
+        .header("x-api-key", key);
+    if let Some(name) = dialer.kind().subprotocol() {
+        request = request.header(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    request.body(()).map_err(|error| ConnectError::Handshake(error.into()))
 }
 
 fn refused(error: tungstenite::Error) -> ConnectError {

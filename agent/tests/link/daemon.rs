@@ -324,7 +324,13 @@ pub(crate) fn open_policy() -> Policy {
 pub(crate) fn config(url: ServerUrl, trust: ClientTrust, policy: Policy) -> Config {
     Config {
         path: "agent.toml".into(),
-        server: Server { url, trust, ca: None, proxies: Proxies::default() },
+        server: Server {
+            url,
+            kind: Default::default(),
+            trust,
+            ca: None,
+            proxies: Proxies::default(),
+        },
         credentials: Credentials {
             api_id: "gp_0123456789abcdef".parse().unwrap(),
             api_key: Secret::new("key-of-the-test".to_owned()),

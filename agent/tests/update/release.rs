@@ -81,7 +81,13 @@ impl Host {
         let local = Local::load(Path::new("/nonexistent"), &Environment::default()).unwrap();
         let config = Config {
             path: directory.path().join("agent.toml"),
-            server: Server { url, trust, ca: None, proxies: Proxies::default() },
+            server: Server {
+                url,
+                kind: Default::default(),
+                trust,
+                ca: None,
+                proxies: Proxies::default(),
+            },
             credentials: Credentials {
                 api_id: "gp_0123456789abcdef".parse().unwrap(),
                 api_key: Secret::new("key-of-the-test".to_owned()),
