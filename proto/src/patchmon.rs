@@ -122,8 +122,10 @@ pub enum ToPatchmon {
         /// The profile; the agent's own choice when absent.
         profile_id: Option<String>,
         /// Never asked for: a scan changes nothing.
+        #[serde(default)]
         enable_remediation: bool,
         /// Never asked for: a scan fetches nothing.
+        #[serde(default)]
         fetch_remote_resources: bool,
         /// Whether OpenSCAP looks; as the host is set when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]

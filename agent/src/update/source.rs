@@ -7,7 +7,7 @@ use gangplank_proto::server_url::{ServerUrl, ServerUrlError};
 use super::check::{Refusal, Release};
 use super::fetch::{self, Download, FetchError};
 use super::key::{KeyError, Keys};
-use crate::config::Server;
+use crate::config::{Server, ServerKind};
 use crate::dial::Dialer;
 
 /// Why there is no release to be had.
@@ -73,7 +73,8 @@ impl Source {
         let same = (url.host(), url.port()) == (server.url.host(), server.url.port());
         let trust = if same { server.trust.clone() } else { ClientTrust::system() };
         let ca = server.ca.clone().filter(|_| same);
-        let there = Server { url, trust, ca, proxies: server.proxies.clone() };
+        let there =
+            Server { url, kind: ServerKind::Gangplank, trust, ca, proxies: server.proxies.clone() };
         Ok(Self { dialer: Dialer::new(&there)?, program, manifest, signature })
     }
 
