@@ -152,6 +152,32 @@ async fn what_a_scan_found_is_there_to_read() {
 }
 
 #[tokio::test]
+async fn what_two_scanners_found_is_not_compared() {
+    let (admin, agent) = host(true).await;
+    let mut jobs = Vec::new();
+    for params in [json!({ "profile": "basic" }), json!({ "scanner": "lynis", "profile": "ssh" })] {
+        let id = admin.order(agent.host(), order(params)).await;
+        let job = admin.job_over(&id).await;
+        assert_eq!(job["state"], "succeeded", "{job}");
+        jobs.push(id);
+    }
+    let path = compliance(agent.host());
+    let found = admin.get(&path).await.expect(200).json();
+    assert_eq!(found["latest"]["job_id"], jobs[1].as_str(), "{found}");
+    assert_eq!(found["latest"]["profile"], "ssh", "{found}");
+    let series = found["series"].as_array().expect("series").iter();
+    let scanners: Vec<_> = series.map(|one| one["scanner"].as_str()).collect();
+    assert_eq!(scanners, [Some("lynis"), Some("openscap")], "{found}");
+    let found = admin.get(&format!("{path}?scanner=openscap")).await.expect(200).json();
+    assert_eq!(found["latest"]["job_id"], jobs[0].as_str(), "{found}");
+    assert_eq!(found["trend"].as_array().map(Vec::len), Some(1), "{found}");
+    let fleet = admin.get("/api/v1/compliance?scanner=lynis&limit=500").await.expect(200).json();
+    let hosts = fleet["items"].as_array().expect("hosts");
+    let own = hosts.iter().find(|own| own["host_id"] == agent.host()).expect("the host");
+    assert_eq!(own["scanner"], "lynis", "{own}");
+}
+
+#[tokio::test]
 async fn who_may_not_read_and_what_is_not_there() {
     let admin = DAEMON.admin().await;
     let (_, viewer) = admin.add_user("compliance-viewer", &["viewer"]).await;

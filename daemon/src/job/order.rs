@@ -99,14 +99,18 @@ pub async fn order_scheduled(
     tenant: TenantId,
     schedule: ScheduleId,
 ) -> Result<(), StoreError> {
-    let now = app.clock.now();
-    let here = |host| app.jobs.here.is_here(host, now);
-    let ordered = app.store.order_due_scans(tenant, schedule, now, here).await?;
-    hand::tell(app, &ordered.announced);
-    if !ordered.hosts.is_empty() {
-        due(app, ordered.hosts.into_iter().map(|host| (tenant, host)));
+    loop {
+        let now = app.clock.now();
+        let here = |host| app.jobs.here.is_here(host, now);
+        let ordered = app.store.order_due_scans(tenant, schedule, now, here).await?;
+        hand::tell(app, &ordered.announced);
+        if !ordered.hosts.is_empty() {
+            due(app, ordered.hosts.into_iter().map(|host| (tenant, host)));
+        }
+        if !ordered.more {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Calls a job off. None when there is no such job; else the job as it is now.

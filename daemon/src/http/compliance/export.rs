@@ -137,7 +137,10 @@ where
         let page = cursor.map(|cursor| read(PageRequest { limit: Some(TOGETHER), cursor }));
         async move {
             let Some(page) = page else { return Ok::<_, StoreError>(None) };
-            let Page { items, next_cursor } = page.await?;
+            let read = page.await.inspect_err(|error| {
+                tracing::error!(%error, "a file of compliance scans was cut off");
+            });
+            let Page { items, next_cursor } = read?;
             Ok(Some((items, next_cursor.map(Some))))
         }
     });

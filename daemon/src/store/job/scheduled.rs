@@ -19,11 +19,16 @@ const WAITS: Duration = Duration::from_secs(3600);
 /// What people order goes first.
 const PRIORITY: u8 = 3;
 
+/// Orders of one transaction: whoever else writes waits no longer than for these.
+const TOGETHER: usize = 100;
+
 /// What a schedule ordered.
 #[derive(Debug, Default)]
 pub struct Scheduled {
     /// The hosts that have something to do now.
     pub hosts: Vec<HostId>,
+    /// Whether there may be room and need for more.
+    pub more: bool,
     /// To whom to tell of it.
     pub announced: Announced,
 }
@@ -70,6 +75,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        ordered.more = ordered.hosts.len() == TOGETHER;
         ordered.announced = write.commit().await?;
         Ok(ordered)
     }
@@ -82,7 +88,7 @@ fn next(
     here: impl Fn(HostId) -> bool,
 ) -> Vec<(HostId, String)> {
     let bound = usize::try_from(schedule.what.max_concurrent).unwrap_or(usize::MAX);
-    let room = bound.saturating_sub(due.open);
+    let room = bound.saturating_sub(due.open).min(TOGETHER);
     due.hosts.into_iter().filter(|(host, _)| here(*host)).take(room).collect()
 }
 

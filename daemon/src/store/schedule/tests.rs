@@ -146,6 +146,24 @@ async fn a_fleet_that_comes_back_at_once_stays_within_the_bound() {
 }
 
 #[tokio::test]
+async fn many_are_ordered_a_hundred_at_a_time() {
+    let world =
+        World::new(230, NewSchedule { max_concurrent: 999, ..hourly(Duration::ZERO) }).await;
+    let mut looks = Vec::new();
+    loop {
+        let (tenant, store) = (world.f.tenant, &world.f.store);
+        let ordered = store.order_due_scans(tenant, world.schedule, world.now, |_| true).await;
+        let ordered = ordered.unwrap();
+        looks.push(ordered.hosts.len());
+        if !ordered.more {
+            break;
+        }
+    }
+    assert_eq!(looks, [100, 100, 30]);
+    assert!(world.look(|_| true).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_place_is_given_back_by_what_was_never_begun() {
     let mut world =
         World::new(6, NewSchedule { max_concurrent: 2, ..hourly(Duration::ZERO) }).await;
