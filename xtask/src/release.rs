@@ -21,9 +21,22 @@ const LONGEST: u64 = 4096;
 /// What is done for a release.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Release {
-    /// Make a key pair for signing releases.
+    /// Make a minisign key pair for signing releases.
+    ///
+    /// Whoever has the secret key and its password decides what every host runs that trusts the public one.
+    /// Keep it off every machine that is on a network, the daemon's and the build server's before all: make
+    /// it on a machine that stays offline, on an encrypted medium, with a copy elsewhere, and carry programs
+    /// to it and signatures back. Hosts can trust several keys at once: to change keys, name the new one on
+    /// every host before the first release that only it signed.
     Keygen(keygen::Options),
-    /// Sign programs: a manifest and its signature for each.
+    /// Sign programs of the agent: a manifest and its signature for each.
+    ///
+    /// Run it where the secret key is: on a machine that stays offline. It takes the built programs, checks
+    /// nothing but that they are there, and writes a directory that belongs into the daemon's data directory
+    /// as agents/: each program, its manifest, and the manifest's signature.
+    ///
+    /// A manifest that expires soon limits for how long a host can be kept from newer releases; sign the
+    /// newest again before it expires.
     Sign(sign::Options),
 }
 

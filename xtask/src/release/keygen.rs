@@ -8,20 +8,13 @@ use minisign::KeyPair;
 use super::{create, password};
 use crate::Outcome;
 
-/// Makes a minisign key pair for signing releases.
-///
-/// Whoever has the secret key and its password decides what every host runs that trusts the public one.
-/// Keep it off every machine that is on a network, the daemon's and the build server's before all: make
-/// it on a machine that stays offline, on an encrypted medium, with a copy elsewhere, and carry programs
-/// to it and signatures back. Hosts can trust several keys at once: to change keys, name the new one on
-/// every host before the first release that only it signed.
+/// What is made, and where.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct Options {
     /// The secret key's file (made with mode 0600; never overwritten).
     #[arg(long, value_name = "FILE")]
     secret: PathBuf,
-    /// The public key's file; its second line is what hosts name in [update] keys.
+    /// The public key's file; its second line is what hosts name in update.keys.
     #[arg(long, value_name = "FILE")]
     public: PathBuf,
     /// File with the password that encrypts the secret key. Without it the password is asked for.

@@ -15,16 +15,8 @@ use time::{Duration, OffsetDateTime};
 use super::{create, password, read};
 use crate::Outcome;
 
-/// Signs programs of the agent.
-///
-/// Run it where the secret key is: on a machine that stays offline. It takes the built programs, checks
-/// nothing but that they are there, and writes a directory that belongs into the daemon's data directory
-/// as agents/: each program, its manifest, and the manifest's signature.
-///
-/// A manifest that expires soon limits for how long a host can be kept from newer releases; sign the
-/// newest again before it expires.
+/// What is signed, and as what.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct Options {
     /// The secret key's file.
     #[arg(long, value_name = "FILE")]
