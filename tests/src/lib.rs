@@ -36,6 +36,7 @@ pub mod program;
 pub mod release;
 pub mod returning;
 pub mod scratch;
+pub mod service_manager;
 pub mod site;
 pub mod sshd;
 pub mod tunnel;

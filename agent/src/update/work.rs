@@ -67,7 +67,10 @@ pub(super) enum Failed {
     Refused(#[from] Refusal),
     #[error("the program: {0}")]
     Fetch(#[from] FetchError),
-    #[error("{place}: {source}", place = .place.display())]
+    #[error(
+        "{place}: {source}: it must be a directory that belongs to the agent's user",
+        place = .place.display()
+    )]
     Place { place: PathBuf, source: std::io::Error },
     #[error("there are no releases for the system that this program was built for")]
     NoTarget,

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use gangplank_agent::config::{Config, Environment};
 use gangplank_agent::dial::Dialer;
-use gangplank_agent::enroll::{EnrollError, Registered, register, token, write_config};
+use gangplank_agent::enroll::{
+    EnrollError, Registered, allow_updates, register, token, write_config,
+};
 use gangplank_agent::facts;
 use gangplank_certs::ClientTrust;
 use gangplank_proto::server_url::ServerUrl;
@@ -132,4 +134,20 @@ fn the_configuration_keeps_what_people_wrote() {
     assert_eq!(text.matches("[server]").count(), 1, "{text}");
     let config = Config::load(&path, &Environment::default()).unwrap();
     assert!(config.local.policy.pty && !config.local.policy.ssh);
+    assert!(!config.local.policy.update && config.local.keys.is_empty());
+
+    // Whose releases it may run comes in without a word of the rest being lost.
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    for _ in 0..2 {
+        allow_updates(&path, &[pair.pk.to_base64()]).unwrap();
+    }
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(now.contains("terminal = [\"pty\"] # for Ada"), "{now}");
+    assert_eq!(now.matches("[update]").count(), 1, "{now}");
+    let config = Config::load(&path, &Environment::default()).unwrap();
+    assert!(config.local.policy.update && !config.local.keys.is_empty());
+    // What isn't a key is a problem of the file.
+    fs::write(&path, now.replace("keys = [\"RW", "keys = [\"XX")).unwrap();
+    let problems = Config::load(&path, &Environment::default()).unwrap_err().problems;
+    assert_eq!(problems[0].key, "update.keys", "{problems:?}");
 }
