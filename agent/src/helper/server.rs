@@ -45,6 +45,8 @@ pub async fn serve(
         };
         let (setup, stop, place) = (setup.clone(), stop.clone(), Place::take(&count));
         asks.spawn(async move {
+            // The whole of it, so that it is held until the answer is given.
+            let place = place;
             if let Err(error) = answer(stream, &setup, place.number, &stop).await {
                 tracing::warn!(%error, "an ask came to nothing");
             }

@@ -1,16 +1,20 @@
 //! Whoever dies in the middle of a verb, nothing is left running.
 
 use std::process::Stdio;
+use std::time::Duration;
 
+use gangplank_agent::helper::broker::Setup;
 use gangplank_agent::helper::frame::Frame;
+use gangplank_agent::helper::server;
 use gangplank_proto::job::Outcome;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::asker::{Helper, SOON, gone};
+use crate::asker::{Helper, SOON, ask, gone};
 use crate::verb::tool;
 
 #[tokio::test]
@@ -73,4 +77,27 @@ async fn a_socket_that_is_handed_over_is_served() {
     timeout(SOON, stream.read_to_end(&mut said)).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&said);
     assert!(said.contains("root\n") && said.contains("succeeded"), "{said}");
+}
+
+#[tokio::test]
+async fn a_helper_ends_when_it_is_left_alone_and_not_while_it_works() {
+    let helper = Helper::start("tools = true").await;
+    let socket = helper.policy().with_file_name("second.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let program = env!("CARGO_BIN_EXE_gangplank-agent").into();
+    let setup = Setup { program, policy: helper.policy(), units: false };
+    let idle = Duration::from_millis(200);
+    let never = CancellationToken::new();
+    let serving = tokio::spawn(server::serve(listener, setup, Some(idle), never));
+    let mut working = ask(socket.clone(), tool("stay", &[]));
+    let pid = working.line().await;
+    // Much longer than it would wait for nothing.
+    sleep(5 * idle).await;
+    let (done, ..) = ask(socket, tool("whoami", &[("flag", "-u")])).end().await;
+    assert_eq!(done.status, Outcome::Succeeded, "{done:?}");
+    working.cancel.cancel();
+    let (done, ..) = working.end().await;
+    assert_eq!(done.status, Outcome::Cancelled, "{done:?}");
+    gone(&pid).await;
+    timeout(SOON, serving).await.unwrap().unwrap().unwrap();
 }
