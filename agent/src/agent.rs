@@ -233,6 +233,7 @@ impl Agent {
             own: &self.own,
             keeper: &self.keeper,
             state: &self.state,
+            updates: &self.updates,
             heartbeat: self.heartbeat,
         };
         service.run(stop, random).await;

@@ -28,6 +28,7 @@ use crate::config::{Credentials, Local};
 use crate::dial::Dialer;
 use crate::link::{Backoff, connect};
 use crate::policy::Account;
+use crate::update::Updates;
 
 use errand::Errands;
 use http::Server;
@@ -43,6 +44,7 @@ pub(crate) struct Service<'a> {
     pub(crate) own: &'a Account,
     pub(crate) keeper: &'a gangplank_terminal::keeper::Keeper,
     pub(crate) state: &'a watch::Sender<State>,
+    pub(crate) updates: &'a Updates,
     pub(crate) heartbeat: Duration,
 }
 
@@ -84,6 +86,8 @@ impl Service<'_> {
         tracing::info!(server = %self.dialer.url(), secure = self.dialer.secure(),
             "connected to a PatchMon server");
         self.state.send_replace(State::Connected);
+        // A version that somebody put on trial elsewhere works here, too; who ordered it is not here.
+        let _ = self.updates.connected().await;
         let (local, own) = (self.local.clone(), self.own.clone());
         let check = move |open: &gangplank_proto::link::Open| {
             let policy = Arc::clone(&local.borrow());
