@@ -131,7 +131,8 @@ impl Unit {
     }
 
     fn start(&self, more: &[&str]) -> Vec<OsString> {
-        let flags = ["--quiet", "--no-ask-password", "--wait", "--collect", "--service-type=exec"];
+        // Of type `simple`: how a service of type `exec` ended is lost when it ended at once.
+        let flags = ["--quiet", "--no-ask-password", "--wait", "--collect"];
         let mut arguments: Vec<OsString> =
             flags.iter().chain(more).map(|argument| (*argument).into()).collect();
         arguments.push(format!("--unit={}", self.name).into());
