@@ -6,8 +6,9 @@ use gangplank_tests::{
     browser::by_text,
     console,
     daemon::Daemon,
+    eventually,
     patchmon::{PatchmonAgent, Version},
-    process::{self, Finished},
+    process::{self, Finished, Process},
     program, scratch,
 };
 use serde_json::json;
@@ -102,4 +103,42 @@ async fn the_console_says_whose_agent_it_is_and_offers_what_it_can_do() {
     let offered = offered.as_str().expect("text");
     assert!(!offered.contains("Update packages") && !offered.contains("Run a tool"), "{offered}");
     assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+/// Both sides of the vocabulary meet: an agent of ours that takes the daemon for a PatchMon server.
+#[tokio::test]
+async fn our_agent_in_patchmon_s_service_is_at_home_here() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let host = admin.add_host("both", None).await;
+    let id = host["id"].as_str().expect("an id");
+    let config = scratch::directory().join("agent.toml");
+    let text = format!(
+        "[server]\nurl = {:?}\nkind = \"patchmon\"\nca = {:?}\n\
+         [credentials]\napi_id = {}\napi_key = {}\n",
+        daemon.url(),
+        daemon.ca().display().to_string(),
+        host["api_id"],
+        host["api_key"],
+    );
+    scratch::secret_file(&config, &text);
+    let mut command = Command::new(program::gangplank_agent());
+    command.arg("run").arg("--config").arg(&config);
+    let _agent = Process::start("gangplank-agent", &command);
+    let path = format!("/api/v1/hosts/{id}");
+    eventually::until(eventually::patience(), "its first report", || async {
+        let shown = admin.get(&path).await.expect(200).json();
+        Some(()).filter(|()| shown["first_report_at"].is_string() && shown["agent"] == "patchmon")
+    })
+    .await;
+    for command in ["report_now", "refresh_integration_status"] {
+        let job = admin.order(id, json!({ "command": command })).await;
+        let over = admin.job_over(&job).await;
+        assert_eq!(over["state"], "succeeded", "{over}");
+    }
+    let report = admin.get(&format!("{path}/report")).await.expect(200).json();
+    assert!(report["packages"]["installed_count"].as_u64().is_some_and(|count| count > 0));
+    let told = admin.get(&format!("{path}/integrations")).await.expect(200).json();
+    let told = told["integrations"].as_array().expect("a list").clone();
+    assert!(told.iter().any(|one| one["name"] == "compliance"), "{told:?}");
 }

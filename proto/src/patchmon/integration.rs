@@ -14,12 +14,16 @@ use crate::integration::{Integration, Integrations};
 #[serde(default)]
 pub struct IntegrationStatus {
     /// `docker` or `compliance`.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub integration: FactText,
     /// Whether it is on.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub enabled: bool,
     /// `ready`, `installing`, `error` and so on.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub status: FactText,
     /// For people.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub message: FactText,
     /// Its parts and how they are.
     #[serde(deserialize_with = "null_is_nothing")]
@@ -43,6 +47,7 @@ pub struct ScannerInfo {
 #[serde(default)]
 pub struct Profile {
     /// By which a scan names it.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub id: FactText,
 }
 
@@ -90,13 +95,21 @@ pub struct DockerUpload {
 #[serde(default)]
 #[allow(missing_docs, reason = "PatchMon's fields")]
 pub struct DockerContainer {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub container_id: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub image_name: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
+    pub image_tag: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub image_id: FactText,
-    /// `running`, `exited` and so on.
+    /// `running`, `exited` and so on, or the engine's words for how long it has been so.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub status: FactText,
-    /// The engine's words for how long it has been so.
+    /// The same, the other way round: agents differ.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub state: FactText,
     #[serde(deserialize_with = "null_is_nothing")]
     pub ports: BTreeMap<String, serde_json::Value>,
@@ -109,9 +122,13 @@ pub struct DockerContainer {
 #[serde(default)]
 #[allow(missing_docs, reason = "PatchMon's fields")]
 pub struct DockerImage {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub repository: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub tag: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub image_id: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub size_bytes: i64,
 }
 
@@ -120,7 +137,9 @@ pub struct DockerImage {
 #[serde(default)]
 #[allow(missing_docs, reason = "PatchMon's fields")]
 pub struct DockerVolume {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub driver: FactText,
     pub size_bytes: Option<i64>,
 }
@@ -130,9 +149,13 @@ pub struct DockerVolume {
 #[serde(default)]
 #[allow(missing_docs, reason = "PatchMon's fields")]
 pub struct DockerNetwork {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub network_id: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub driver: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub internal: bool,
 }
 
@@ -141,8 +164,11 @@ pub struct DockerNetwork {
 #[serde(default)]
 #[allow(missing_docs, reason = "PatchMon's fields")]
 pub struct DockerImageUpdate {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub repository: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub current_tag: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub available_tag: FactText,
 }
 
@@ -151,9 +177,13 @@ pub struct DockerImageUpdate {
 #[serde(default)]
 #[allow(missing_docs, reason = "PatchMon's fields")]
 pub struct DaemonInfo {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub version: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub api_version: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub os: FactText,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub architecture: FactText,
 }
 
@@ -183,19 +213,32 @@ impl From<DockerUpload> for DockerInventory {
     }
 }
 
+/// The engine's own words for what a container does.
+const STATES: [&str; 7] =
+    ["running", "exited", "paused", "created", "restarting", "dead", "removing"];
+
 impl From<DockerContainer> for Container {
     fn from(said: DockerContainer) -> Self {
         let ports = said.ports.into_iter().map(|(inside, outside)| match outside.as_str() {
             Some("") | None => inside.into(),
             Some(outside) => format!("{outside}->{inside}").into(),
         });
+        let name = said.image_name.as_str();
+        let image = match said.image_tag.as_str() {
+            tag if tag.is_empty() || name.contains(':') => said.image_name,
+            tag => format!("{name}:{tag}").into(),
+        };
+        let (state, status) = match (said.state, said.status) {
+            (state, status) if STATES.contains(&state.as_str()) => (state, status),
+            (words, state) => (state, words),
+        };
         Self {
             id: said.container_id,
             name: said.name,
-            image: said.image_name,
+            image,
             image_id: said.image_id,
-            state: said.status,
-            status: said.state,
+            status: if status == state { FactText::default() } else { status },
+            state,
             ports: ports.collect(),
             network: said.network_mode,
             project: None,
@@ -255,6 +298,24 @@ mod tests {
         assert_eq!(then.integrations.first(), Some(&docker));
         let last = then.integrations.last().unwrap();
         assert_eq!((last.status.as_str(), last.choices.len()), ("ready", 1));
+    }
+
+    #[test]
+    fn a_state_is_one_whichever_field_has_it() {
+        for (status, state, words) in
+            [("running", "running", ""), ("Up 2 hours", "running", "Up 2 hours")]
+        {
+            let said = DockerContainer {
+                image_name: "nginx".into(),
+                image_tag: "1.25".into(),
+                status: status.into(),
+                state: state.into(),
+                ..DockerContainer::default()
+            };
+            let container = Container::from(said);
+            assert_eq!((container.state.as_str(), container.status.as_str()), ("running", words));
+            assert_eq!(container.image.as_str(), "nginx:1.25");
+        }
     }
 
     #[test]

@@ -100,6 +100,7 @@ pub struct PostedResult {
     #[serde(deserialize_with = "null_is_nothing")]
     pub title: FactText,
     /// How it came out.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub status: PostedStatus,
     /// Why it asks for it.
     #[serde(deserialize_with = "null_is_nothing")]

@@ -63,21 +63,33 @@ pub struct Update {
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "PatchMon's fields, which its hash covers whole")]
 pub struct Package {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub description: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub category: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub current_version: String,
     #[serde(deserialize_with = "null_is_nothing")]
     pub available_version: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub needs_update: bool,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub is_security_update: bool,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub source_repository: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub wua_guid: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub wua_kb: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub wua_severity: String,
     #[serde(deserialize_with = "null_is_nothing")]
     pub wua_categories: Vec<String>,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub wua_support_url: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub wua_revision_number: i32,
 }
 
@@ -86,12 +98,19 @@ pub struct Package {
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "PatchMon's fields, which its hash covers whole")]
 pub struct Repository {
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub url: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub distribution: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub components: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub repo_type: String,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub is_enabled: bool,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub is_secure: bool,
 }
 
@@ -100,13 +119,17 @@ pub struct Repository {
 #[serde(default, rename_all = "camelCase")]
 pub struct Interface {
     /// Its name.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: String,
     /// Its kind.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "null_is_nothing")]
     pub kind: String,
     /// Hardware address.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub mac_address: String,
     /// `up` or `down`.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub status: String,
     /// Its addresses.
     #[serde(deserialize_with = "null_is_nothing")]
@@ -118,12 +141,16 @@ pub struct Interface {
 #[serde(default)]
 pub struct Address {
     /// The address.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub address: String,
     /// `inet` or `inet6`.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub family: String,
     /// Length of the prefix, such as `/24`.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub netmask: String,
     /// The way out.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub gateway: String,
 }
 
@@ -132,10 +159,13 @@ pub struct Address {
 #[serde(default)]
 pub struct Disk {
     /// Its device.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub name: String,
     /// In words, such as `50.00GB (20.00GB used, 30.00GB free, 40.0% used)`.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub size: String,
     /// Where it is mounted.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub mountpoint: String,
 }
 
@@ -336,6 +366,9 @@ mod tests {
     fn what_is_missing_or_null_is_nothing_and_what_is_unknown_is_ignored() {
         let read = update(json!({ "packages": null, "hostname": null, "loadAverage": "?" }));
         assert_eq!(read, Update::default());
+        let nulls = json!({ "name": null, "macAddress": null, "addresses": [{ "netmask": null }] });
+        let read = update(json!({ "networkInterfaces": [nulls] }));
+        assert!(read.network_interfaces.iter().all(|one| one.mac_address.is_empty()));
         assert!(serde_json::from_value::<Update>(json!({ "packages": "curl" })).is_err());
         assert!(serde_json::from_value::<Update>(json!({ "needsReboot": "no" })).is_err());
     }
