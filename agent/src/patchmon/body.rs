@@ -84,7 +84,7 @@ pub(super) fn docker(inventory: &DockerInventory, host: &Introduction) -> Value 
         json!({
             "container_id": one.id, "name": one.name, "image_name": one.image,
             "image_repository": repository, "image_tag": tag, "image_source": "docker-hub",
-            "image_id": one.image_id, "status": one.status, "state": one.state,
+            "image_id": one.image_id, "status": one.state, "state": one.state,
             "network_mode": one.network, "ports": ports.collect::<serde_json::Map<_, _>>(),
         })
     });
