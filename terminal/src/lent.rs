@@ -221,7 +221,9 @@ mod tests {
             let other = ioctl_tiocgptpeer(&pty, flags).unwrap();
             let side = || Stdio::from(other.try_clone().unwrap());
             let mut command = Command::new("setsid");
-            command.args(["--ctty", "--wait", "sh", "-c", script, "sh", &user]);
+            // A shell can't trap what was ignored when it began, as it is under nohup.
+            command.args(["--ctty", "--wait", "env", "--default-signal=HUP"]);
+            command.args(["sh", "-c", script, "sh", &user]);
             let mut shell = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
             let ended = Box::pin(async move {
                 let status = shell.wait().await.unwrap();
