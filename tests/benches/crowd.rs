@@ -117,7 +117,8 @@ impl Crowd {
 /// Takes commands until it is dropped.
 async fn serve(mut socket: Socket, seen: Arc<Seen>) {
     loop {
-        let Incoming::Text(text) = socket.next().await else { return };
+        // It may have to wait long for its turn.
+        let Some(Incoming::Text(text)) = socket.next_within(PATIENCE).await else { return };
         let word: Value = serde_json::from_str(&text).expect("JSON");
         let say = |kind: &str| json!({ "type": kind, "job_id": word["job_id"], "attempt": word["attempt"] });
         match word["type"].as_str() {

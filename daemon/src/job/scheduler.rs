@@ -1,11 +1,11 @@
 //! The task that hands jobs out. It wakes when somebody says something, when a host is to be looked
 //! at, and when a moment has come; it never looks for work on the chance of finding some.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gangplank_proto::id::{HostId, TenantId};
+use gangplank_proto::id::{BatchId, HostId, TenantId};
 use tokio_util::sync::CancellationToken;
 
 use super::{Said, hand};
@@ -25,6 +25,12 @@ const LIGHT: u32 = 4;
 /// The longest wait, so that a clock that was set back or a host that went away is noticed.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// Between two looks at the batches of which jobs are over.
+const BATCHES: Duration = Duration::from_millis(250);
+
+/// Between two looks at all batches.
+const ALL_BATCHES: Duration = Duration::from_secs(2);
+
 /// After a failure of the store, which is in the log.
 const RECOVER: Duration = Duration::from_secs(1);
 
@@ -37,6 +43,9 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         short: HashMap::new(),
         // Everything that became due while nobody was here is due now.
         since: Timestamp::from_millis(i64::MIN),
+        touched: BTreeSet::new(),
+        batches_at: Timestamp::from_millis(i64::MIN),
+        all_batches_at: Timestamp::from_millis(i64::MIN),
     };
     let mut said = Vec::with_capacity(TOGETHER);
     loop {
@@ -63,13 +72,20 @@ struct Scheduler {
     short: HashMap<TenantId, VecDeque<HostId>>,
     /// Up to where starts were looked at.
     since: Timestamp,
+    /// Batches of which a job is over.
+    touched: BTreeSet<(TenantId, BatchId)>,
+    /// When they are looked at.
+    batches_at: Timestamp,
+    /// When all that are not over are looked at.
+    all_batches_at: Timestamp,
 }
 
 impl Scheduler {
     /// Until something is due.
     fn wait(&self) -> Duration {
-        let due = self.app.jobs.looks().due;
-        due.map_or(Duration::ZERO, |due| due.since(self.app.clock.now())).min(LONGEST)
+        let (now, due) = (self.app.clock.now(), self.app.jobs.looks().due);
+        let due = due.map_or(Duration::ZERO, |due| due.since(now)).min(LONGEST);
+        if self.touched.is_empty() { due } else { due.min(self.batches_at.since(now)) }
     }
 
     /// Takes what was said, ends what is over, hands out what is due.
@@ -82,14 +98,28 @@ impl Scheduler {
         if is_due {
             self.due(now).await?;
         }
+        self.advance(now).await?;
         self.hand_out().await
+    }
+
+    /// Moves batches on of which a job is over. Each look counts all jobs of a batch, so that there is
+    /// one for many of them.
+    async fn advance(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if self.touched.is_empty() || now < self.batches_at {
+            return Ok(());
+        }
+        self.batches_at = now.plus(BATCHES);
+        while let Some((tenant, batch)) = self.touched.pop_first() {
+            hand::advance(&self.app, tenant, batch).await?;
+        }
+        Ok(())
     }
 
     async fn take(&mut self, said: &mut Vec<Said>) -> Result<(), StoreError> {
         let app = Arc::clone(&self.app);
         let (connections, heard): (Vec<_>, Vec<Heard>) =
             said.drain(..).map(|said| (said.connection, said.heard)).unzip();
-        let taken = app.store.take_job_words(&heard, app.clock.now()).await?;
+        let mut taken = app.store.take_job_words(&heard, app.clock.now()).await?;
         for (connection, Heard { host, what, .. }) in connections.into_iter().zip(&heard) {
             let live = app.registry.of_host(*host).is_some_and(|link| link.id == connection);
             if live && matches!(what, JobReply::Held { .. } | JobReply::Arrived) {
@@ -100,6 +130,7 @@ impl Scheduler {
             hand::reply(&app, reply).await;
         }
         self.freed(&taken);
+        self.touched.extend(std::mem::take(&mut taken.batches));
         hand::settle(&app, taken).await
     }
 
@@ -136,8 +167,9 @@ impl Scheduler {
         self.freed(&due.taken);
         hand::settle(&app, due.taken).await?;
         // A host that went away is not waited for any more.
-        for (tenant, batch) in app.store.running_batches().await? {
-            hand::advance(&app, tenant, batch).await?;
+        if now >= self.all_batches_at {
+            self.all_batches_at = now.plus(ALL_BATCHES);
+            self.touched.extend(app.store.running_batches().await?);
         }
         Ok(())
     }
