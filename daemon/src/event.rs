@@ -22,13 +22,32 @@ pub enum Topic {
     Hosts,
     /// Commands to hosts: every change of a job's or a batch's state.
     Jobs,
-    /// Security: what tools print that were run for a case.
+    /// Security: alerts, investigations, and what tools print that were run for a case.
     Security,
+    /// The life of terminals and tunnels.
+    Vpn,
+    /// Alerts of whoever publishes them, and our own.
+    Alerts,
+    /// What automatic investigators did, and why.
+    AgentThoughts,
+    /// What waits for somebody's consent, and what became of it.
+    Approvals,
+    /// Receipts of what was done for a case.
+    Receipts,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 3] = [Self::Hosts, Self::Jobs, Self::Security];
+    pub const ALL: [Self; 8] = [
+        Self::Hosts,
+        Self::Jobs,
+        Self::Security,
+        Self::Vpn,
+        Self::Alerts,
+        Self::AgentThoughts,
+        Self::Approvals,
+        Self::Receipts,
+    ];
 
     /// Its name on the wire and in the store.
     #[must_use]
@@ -37,6 +56,11 @@ impl Topic {
             Self::Hosts => "hosts",
             Self::Jobs => "jobs",
             Self::Security => "security",
+            Self::Vpn => "vpn",
+            Self::Alerts => "alerts",
+            Self::AgentThoughts => "agent_thoughts",
+            Self::Approvals => "approvals",
+            Self::Receipts => "receipts",
         }
     }
 
@@ -47,6 +71,11 @@ impl Topic {
             Self::Hosts => Permission::HostsRead,
             Self::Jobs => Permission::JobsRead,
             Self::Security => Permission::WsSecurity,
+            Self::Vpn => Permission::WsVpn,
+            Self::Alerts => Permission::WsAlerts,
+            Self::AgentThoughts => Permission::WsAgentThoughts,
+            Self::Approvals => Permission::ApprovalsManage,
+            Self::Receipts => Permission::CasesRead,
         }
     }
 
