@@ -25,6 +25,8 @@ pub enum Actor {
     ProvisioningKey(String),
     /// An administrator of this machine through the command line, by numeric user id.
     Operator(u32),
+    /// An internal service.
+    Service,
     /// The daemon itself.
     Daemon,
     /// Somebody who has not proved who they are.
@@ -38,6 +40,7 @@ impl fmt::Display for Actor {
             Self::Agent(api_id) => write!(f, "agent:{api_id}"),
             Self::ProvisioningKey(id) => write!(f, "token:{id}"),
             Self::Operator(uid) => write!(f, "operator:uid={uid}"),
+            Self::Service => f.write_str("service"),
             Self::Daemon => f.write_str("daemon"),
             Self::Anonymous => f.write_str("anonymous"),
         }

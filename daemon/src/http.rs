@@ -18,6 +18,7 @@ mod host_settings;
 mod hosts;
 mod install;
 mod jobs;
+mod license;
 mod login;
 mod openapi;
 mod patchmon;

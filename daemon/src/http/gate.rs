@@ -9,19 +9,21 @@ use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use gangplank_proto::id::HostId;
+use gangplank_proto::id::{HostId, TenantId};
 use gangplank_proto::secret::Secret;
 use http::{HeaderMap, Method, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use super::error::Refusal;
 use super::route::{Credential, Kind, OriginRule, Route};
 use super::upgrade;
 use crate::app::App;
-use crate::audit::{By, Entry};
+use crate::audit::{Actor, By, Entry};
 use crate::auth::{API_AUDIENCE, AgentIdentity, AuthError, Principal};
 use crate::listener::{Admission, Peer};
 use crate::store::{Host, PageRequest};
@@ -29,6 +31,12 @@ use crate::ticket::{Target, TicketError};
 
 /// The cookie by which dashboards of job queues know a session.
 pub(super) const BOARD_COOKIE: &str = "bull-board-session";
+
+/// The header by which internal services prove themselves.
+const INTERNAL_TOKEN: &str = "x-internal-token";
+
+/// The header by which an internal service names the tenant that its request is about.
+const TENANT_ID: &str = "x-tenant-id";
 
 /// Who is calling, proved.
 #[derive(Debug, Clone)]
@@ -41,6 +49,8 @@ pub enum Caller {
     Agent(AgentIdentity),
     /// Whoever holds this provisioning key, which is checked where it is used up.
     Enrolling(Secret),
+    /// An internal service, and the tenant that it names in `X-Tenant-ID`.
+    Service(Option<TenantId>),
 }
 
 /// A request that was let in.
@@ -89,6 +99,20 @@ impl Call {
         }
     }
 
+    /// The tenant that this is about: the caller's own, or the one that an internal service names.
+    ///
+    /// # Errors
+    /// 400 for a service that names none, 401 for whoever has none.
+    pub fn tenant(&self) -> Result<TenantId, Refusal> {
+        match &self.caller {
+            Caller::Person(who) => Ok(who.tenant),
+            Caller::Agent(agent) => Ok(agent.tenant),
+            Caller::Service(Some(tenant)) => Ok(*tenant),
+            Caller::Service(None) => Err(Refusal::bad_request("X-Tenant-ID is missing")),
+            Caller::Nobody | Caller::Enrolling(_) => Err(Refusal::unauthenticated()),
+        }
+    }
+
     /// The host that the path names.
     ///
     /// # Errors
@@ -100,9 +124,13 @@ impl Call {
     /// Who does what follows, for the audit.
     ///
     /// # Errors
-    /// 401 when it isn't a person.
+    /// 401 when it is neither a person nor an internal service.
     pub fn by(&self, app: &App) -> Result<By, Refusal> {
-        Ok(self.person()?.by(Some(self.peer.addr), app.clock.now()))
+        let (source, at) = (Some(self.peer.addr), app.clock.now());
+        match &self.caller {
+            Caller::Service(_) => Ok(By { actor: Actor::Service, source, at }),
+            _ => Ok(self.person()?.by(source, at)),
+        }
     }
 
     /// Uses the ticket up, if that is what the caller came with: the last step before 101, so that a
@@ -370,9 +398,35 @@ async fn identify(app: &App, route: &Route, call: &Call) -> Result<Identified, R
                 let Some(key) = header.and_then(|v| v.to_str().ok()) else { continue };
                 return Ok((Caller::Enrolling(Secret::new(key.to_owned())), None));
             }
+            Credential::InternalToken => {
+                let Some(token) = call.headers.get(INTERNAL_TOKEN) else { continue };
+                return Ok((service(app, call, token.as_bytes()).await?, None));
+            }
         }
     }
     Err(Refusal::unauthenticated())
+}
+
+/// An internal service, by the token that is configured for all of them.
+async fn service(app: &App, call: &Call, token: &[u8]) -> Result<Caller, Refusal> {
+    let right = app.config().internal.token.as_ref().is_some_and(|right| {
+        // Digests are of one length, so that not even the token's can be felt.
+        Sha256::digest(right.expose()).ct_eq(&Sha256::digest(token)).into()
+    });
+    if !right {
+        return Err(Refusal::unauthenticated());
+    }
+    let mut named = call.headers.get_all(TENANT_ID).iter();
+    let tenant = match (named.next(), named.next()) {
+        (None, _) => None,
+        (Some(name), None) => {
+            let name = name.to_str().map_err(|_| Refusal::not_found())?;
+            let tenant = app.store.tenant_called(name).await?.ok_or_else(Refusal::not_found)?;
+            Some(tenant.id)
+        }
+        (Some(_), Some(_)) => return Err(Refusal::bad_request("X-Tenant-ID is there twice")),
+    };
+    Ok(Caller::Service(tenant))
 }
 
 /// What a ticket has to be for, to open this socket.

@@ -38,6 +38,8 @@ pub(super) async fn document(_app: Arc<App>, _call: Call) -> Result<Response, Re
                     "description": "API id and API key of the host's agent, with a dot between." },
                 "provisioningKey":
                     { "type": "apiKey", "in": "header", "name": "X-Provisioning-Key" },
+                "internalToken": { "type": "apiKey", "in": "header", "name": "X-Internal-Token",
+                    "description": "With the tenant's id or name in X-Tenant-ID, where the path names none." },
             } },
         }),
     )
@@ -82,5 +84,6 @@ fn scheme(credential: Credential) -> &'static str {
         Credential::AgentKey => "agentKey",
         Credential::DeviceKey => "deviceKey",
         Credential::ProvisioningKey => "provisioningKey",
+        Credential::InternalToken => "internalToken",
     }
 }

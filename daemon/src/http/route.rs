@@ -26,6 +26,8 @@ pub enum Kind {
     PersonSocket,
     /// The WebSocket of an agent.
     AgentSocket,
+    /// Internal services.
+    Service,
 }
 
 impl Kind {
@@ -68,6 +70,8 @@ pub enum Credential {
     DeviceKey,
     /// `X-Provisioning-Key`.
     ProvisioningKey,
+    /// `X-Internal-Token`, with the tenant that it is about in `X-Tenant-ID`, where that is asked.
+    InternalToken,
 }
 
 /// The credentials of people's programs and pages.

@@ -10,6 +10,7 @@ mod claims;
 mod compliance;
 mod jobs;
 mod patchmon;
+mod people;
 
 use std::sync::LazyLock;
 
@@ -240,6 +241,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     routes.extend(claims::routes());
     routes.extend(compliance::routes());
     routes.extend(patchmon::routes());
+    routes.extend(people::routes());
     routes.push(Route {
         kind: Kind::AgentSocket,
         origin: OriginRule::Absent,

@@ -45,6 +45,8 @@ struct World {
     agent: (String, String),
     /// The other host's device key.
     other_agent: String,
+    /// The token of internal services.
+    internal: String,
     _directory: tempfile::TempDir,
 }
 
@@ -69,6 +71,8 @@ async fn world() -> World {
     let directory = tempfile::tempdir().unwrap();
     let mut sources = Sources::default();
     let path = directory.path().to_str().unwrap().to_owned();
+    let internal = crate::random::token().unwrap().expose().to_owned();
+    sources.environment.insert("GANGPLANK_INTERNAL__TOKEN".to_owned(), internal.clone());
     sources.flags.push(("data_dir", "--data-dir", path));
     let config = Config::load(&sources, RunMode::Up).unwrap();
     let store = Store::open(DataDir::open(directory.path()).unwrap()).await.unwrap();
@@ -103,6 +107,7 @@ async fn world() -> World {
         agent: (credential.api_id.to_string(), credential.api_key.expose().to_owned()),
         other_agent: format!("{}.{}", other.api_id, other.api_key.expose()),
         router: super::router(&app),
+        internal,
         host,
         other_host,
         app,
@@ -119,11 +124,12 @@ struct With<'a> {
     agent: Option<(&'a str, &'a str)>,
     provisioning: Option<&'a str>,
     device: Option<&'a str>,
+    internal: Option<&'a str>,
     /// The `Origin`, when it isn't the one that the route wants.
     origin: Option<&'a str>,
     authority: Option<&'a str>,
     host_id: Option<String>,
-    /// Of a job, a batch, a scan, a schedule, or the name of a rule.
+    /// Of a job, a batch, a scan, a schedule, a tenant, or the name of a rule.
     object_id: Option<String>,
 }
 
@@ -142,6 +148,7 @@ impl World {
             .replace("{scan_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{schedule_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{tenant}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{user_id}", &random);
         let query = match (route.path, with.query) {
             (_, Some(query)) => format!("?{query}&topics=hosts"),
@@ -180,6 +187,9 @@ impl World {
         }
         if let Some(key) = with.device {
             request = request.header("x-device-key", key);
+        }
+        if let Some(token) = with.internal {
+            request = request.header("x-internal-token", token);
         }
         let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(Peer {
@@ -255,6 +265,8 @@ async fn nobody_gets_in_without_a_credential_or_with_a_wrong_one() {
             With { provisioning: Some(&junk), ..With::default() },
             With { device: Some(&junk), ..With::default() },
             With { device: Some(&format!("{id}.{junk}")), ..With::default() },
+            With { internal: Some(&junk), ..With::default() },
+            With { internal: Some(""), ..With::default() },
         ];
         for (n, with) in wrong.into_iter().enumerate() {
             // A body is read before a provisioning key is used up; an empty one is a device.
@@ -280,6 +292,10 @@ async fn a_credential_of_another_kind_opens_nothing() {
             let with = With { device: Some(&device), ..With::default() };
             assert_eq!(world.ask(route, with).await.0, StatusCode::UNAUTHORIZED, "{route:?}");
         }
+        if !takes(Credential::InternalToken) {
+            let with = With { internal: Some(&world.internal), ..With::default() };
+            assert_eq!(world.ask(route, with).await.0, StatusCode::UNAUTHORIZED, "{route:?}");
+        }
         if !takes(Credential::Cookie) {
             let with = With { cookie: Some(&world.admin.cookie), ..With::default() };
             assert_eq!(world.ask(route, with).await.0, StatusCode::UNAUTHORIZED, "{route:?}");
@@ -289,6 +305,24 @@ async fn a_credential_of_another_kind_opens_nothing() {
             assert_eq!(world.ask(route, with).await.0, StatusCode::UNAUTHORIZED, "{route:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_internal_service_is_told_by_its_token_about_every_tenant() {
+    let world = world().await;
+    let license = guarded().find(|route| route.path == "/internal/v1/license/{tenant}").unwrap();
+    let ask = |tenant: String| {
+        let (world, internal) = (&world, Some(world.internal.as_str()));
+        let with = With { internal, object_id: Some(tenant), ..With::default() };
+        world.ask(license, with)
+    };
+    let first = world.app.first_tenant.to_string();
+    for tenant in [first.as_str(), "default", "second"] {
+        let (status, body) = ask(tenant.to_owned()).await;
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &body["active"]), (StatusCode::OK, &true.into()), "{tenant}: {body}");
+    }
+    assert_eq!(ask("third".to_owned()).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Tenants and the roles they come with.
 
 use gangplank_proto::id::TenantId;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::audit::append;
@@ -9,6 +10,9 @@ use super::{Store, StoreError};
 use crate::audit::{By, Entry};
 use crate::auth::BUILT_IN_ROLES;
 
+/// Longest name of a tenant, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// A customer of the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -16,6 +20,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// Its name.
     pub name: String,
+    /// Whether its people and agents are let in.
+    pub active: bool,
 }
 
 impl Store {
@@ -27,13 +33,13 @@ impl Store {
     pub async fn bootstrap(&self, by: &By) -> Result<Tenant, StoreError> {
         let mut write = self.write().await?;
         let first = sqlx::query(
-            "SELECT t.id AS id, t.name AS name FROM tenants t \
+            "SELECT t.id, t.name, t.active FROM tenants t \
              JOIN meta m ON m.value = t.id WHERE m.name = 'first_tenant'",
         )
         .fetch_optional(&mut *write)
         .await?;
         let first = match first {
-            Some(row) => Tenant { id: parsed(&row, "id")?, name: row.try_get("name")? },
+            Some(row) => tenant_row(&row)?,
             None => {
                 let tenant = insert(&mut write, by, "default").await?;
                 sqlx::query("INSERT INTO meta (name, value) VALUES ('first_tenant', $1)")
@@ -50,11 +56,32 @@ impl Store {
         Ok(first)
     }
 
+    /// The tenant of an id or a name, for whoever is above tenants.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tenant_called(&self, name: &str) -> Result<Option<Tenant>, StoreError> {
+        // No name has the form of an id, so this finds one at most.
+        let id = name.parse::<TenantId>().map(|id| id.to_string());
+        let row = sqlx::query("SELECT id, name, active FROM tenants WHERE id = $1 OR name = $2")
+            .bind(id.unwrap_or_default())
+            .bind(name)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(tenant_row).transpose()
+    }
+
     /// Makes a tenant with the built-in roles.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the name is taken.
+    /// [`StoreError::Exists`] when the name is taken, [`StoreError::Invalid`] when it is none.
     pub async fn create_tenant(&self, by: &By, name: &str) -> Result<Tenant, StoreError> {
+        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(StoreError::Invalid("a tenant's name has 1 to 64 bytes, none of control"));
+        }
+        if name.parse::<TenantId>().is_ok() {
+            return Err(StoreError::Invalid("a tenant's name can't have the form of an id"));
+        }
         let mut write = self.write().await?;
         let tenant = insert(&mut write, by, name).await?;
         built_in_roles(&mut write, tenant.id).await?;
@@ -63,12 +90,17 @@ impl Store {
     }
 }
 
+fn tenant_row(row: &SqliteRow) -> Result<Tenant, StoreError> {
+    let (id, name) = (parsed(row, "id")?, row.try_get("name")?);
+    Ok(Tenant { id, name, active: row.try_get("active")? })
+}
+
 async fn insert(
     write: &mut Transaction<'static, Sqlite>,
     by: &By,
     name: &str,
 ) -> Result<Tenant, StoreError> {
-    let tenant = Tenant { id: TenantId::new(), name: name.to_owned() };
+    let tenant = Tenant { id: TenantId::new(), name: name.to_owned(), active: true };
     sqlx::query("INSERT INTO tenants (id, name, active, created_at) VALUES ($1, $2, TRUE, $3)")
         .bind(tenant.id.to_string())
         .bind(name)
