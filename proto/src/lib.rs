@@ -10,9 +10,11 @@
 //! | [`job`], [`report`], [`scan`] | commands to hosts, what a host reports in full, and how it complies |
 //! | [`docker`], [`integration`], [`settings`] | its containers, what else it can do, and what it is set to |
 //! | [`release`] | what a release of the agent says of itself |
-//! | [`terminal`], [`event`] | page and daemon |
+//! | [`terminal`], [`event`], [`channel`] | page and daemon |
+//! | [`strict`] | JSON that can be read in one way only |
 //! | [`patchmon`], [`utf8`] | PatchMon's vocabulary, and text out of bytes for it |
 
+pub mod channel;
 pub mod close;
 pub mod docker;
 pub mod error;
@@ -32,6 +34,7 @@ pub mod secret;
 pub mod server_url;
 pub mod settings;
 pub mod stream;
+pub mod strict;
 pub mod terminal;
 pub mod utf8;
 pub mod window;
