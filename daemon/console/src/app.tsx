@@ -2,51 +2,20 @@
 import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { CompliancePage } from "./compliance/fleet-page";
-import { RulePage } from "./compliance/rule-page";
-import { ScanPage } from "./compliance/scan-page";
-import { SchedulesPage } from "./compliance/schedules-page";
 import { stream } from "./hosts";
-import { AuditPage } from "./pages/audit";
-import { HostPage } from "./pages/host";
-import { HostsPage } from "./pages/hosts";
-import { JobPage } from "./pages/job";
-import { JobsPage } from "./pages/jobs";
+import { Nav } from "./nav/nav";
 import { LoginPage } from "./pages/login";
-import { SessionsPage } from "./pages/sessions";
-import { TrustPage } from "./pages/trust";
-import { UsersPage } from "./pages/users";
-import { type PageName, route } from "./route";
-import { ask, logout, may, retryEvents, startError, user } from "./session";
+import { PAGES } from "./pages/table";
+import { route } from "./route";
+import { ask, logout, retryEvents, startError, user } from "./session";
 import { type Theme, theme } from "./settings";
 import { MyTerminals } from "./terminal/mine-panel";
-import { tabs } from "./terminal/tabs";
 import { Help } from "./ui/help";
 import { Icon } from "./ui/icon";
 import { Link } from "./ui/link";
 import { Loading, Problem } from "./ui/notice";
 import { Countdown } from "./ui/time";
 import { complain, Toasts } from "./ui/toast";
-
-const TITLES: Readonly<Record<PageName, string>> = {
-  login: "Log in",
-  hosts: "Hosts",
-  host: "Host",
-  jobs: "Jobs",
-  job: "Job",
-  compliance: "Compliance",
-  scan: "Scan",
-  rule: "Rule",
-  schedules: "Schedules",
-  terminal: "Terminals",
-  sessions: "Sessions",
-  users: "Users",
-  audit: "Audit",
-  trust: "Trusting this daemon",
-};
-
-/** The pages below the entry Compliance. */
-const COMPLIANCE: readonly PageName[] = ["compliance", "scan", "rule", "schedules"];
 
 /** xterm.js is by far the largest part: fetched when somebody is logged in, before it is needed. */
 const TerminalPage = signal<ComponentType | null>(null);
@@ -64,7 +33,7 @@ async function fetchTerminals(): Promise<void> {
 }
 
 effect(() => {
-  document.title = `${TITLES[route.value.page]} · Gangplank`;
+  document.title = `${PAGES[route.value.page].title} · Gangplank`;
 });
 effect(() => {
   if (user.value) void fetchTerminals();
@@ -119,13 +88,6 @@ function ThemeButton() {
 }
 
 function Head({ onHelp }: { onHelp: () => void }) {
-  const { page } = route.value;
-  const open = tabs.value.length;
-  const entry = (to: PageName, words: string) => (
-    <Link to={to} current={page === to || `${page}s` === to}>
-      {words}
-    </Link>
-  );
   return (
     <header class="head">
       <Link to="hosts" class="brand" label="Gangplank, to the hosts">
@@ -134,25 +96,7 @@ function Head({ onHelp }: { onHelp: () => void }) {
         </svg>
         <span>Gangplank</span>
       </Link>
-      {user.value && (
-        <nav aria-label="Pages">
-          {entry("hosts", "Hosts")}
-          {open > 0 && (
-            <Link to="terminal" current={page === "terminal"}>
-              Terminals <span class="count">{open}</span>
-            </Link>
-          )}
-          {may("jobs:read") && entry("jobs", "Jobs")}
-          {may("compliance:read") && (
-            <Link to="compliance" current={COMPLIANCE.includes(page)}>
-              Compliance
-            </Link>
-          )}
-          {entry("sessions", "Sessions")}
-          {(may("users:manage") || may("users:read")) && entry("users", "Users")}
-          {may("audit:read") && entry("audit", "Audit")}
-        </nav>
-      )}
+      {user.value && <Nav />}
       <div class="head-end">
         {user.value && <Connection />}
         <MyTerminals />
@@ -179,7 +123,9 @@ function Head({ onHelp }: { onHelp: () => void }) {
 
 function Page() {
   const { page } = route.value;
-  if (page === "trust") return <TrustPage />;
+  const { view: View } = PAGES[page];
+  // For people who have not logged in yet.
+  if (page === "trust" && View) return <View />;
   if (startError.value && !user.value) {
     return (
       <div class="page">
@@ -192,32 +138,8 @@ function Page() {
   }
   if (user.value === undefined) return <Loading what="the console" />;
   if (page === "login" || user.value === null) return <LoginPage />;
-  switch (page) {
-    case "hosts":
-      return <HostsPage />;
-    case "host":
-      return <HostPage />;
-    case "jobs":
-      return <JobsPage />;
-    case "job":
-      return <JobPage />;
-    case "compliance":
-      return <CompliancePage />;
-    case "scan":
-      return <ScanPage />;
-    case "rule":
-      return <RulePage />;
-    case "schedules":
-      return <SchedulesPage />;
-    case "sessions":
-      return <SessionsPage />;
-    case "users":
-      return <UsersPage />;
-    case "audit":
-      return <AuditPage />;
-    case "terminal":
-      return TerminalPage.value ? null : <Loading what="the terminal" />;
-  }
+  if (View) return <View />;
+  return TerminalPage.value ? null : <Loading what="the terminal" />;
 }
 
 export function App() {

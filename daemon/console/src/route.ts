@@ -2,23 +2,7 @@
 import { signal } from "@preact/signals";
 import { basePath } from "./address";
 
-export type PageName =
-  | "login"
-  | "hosts"
-  | "host"
-  | "jobs"
-  | "job"
-  | "compliance"
-  | "scan"
-  | "rule"
-  | "schedules"
-  | "terminal"
-  | "sessions"
-  | "users"
-  | "audit"
-  | "trust";
-
-const NAMES: readonly PageName[] = [
+const NAMES = [
   "login",
   "hosts",
   "host",
@@ -33,7 +17,9 @@ const NAMES: readonly PageName[] = [
   "users",
   "audit",
   "trust",
-];
+] as const;
+
+export type PageName = (typeof NAMES)[number];
 
 export interface Route {
   page: PageName;

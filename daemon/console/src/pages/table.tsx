@@ -1,0 +1,39 @@
+/** Every page of the console: its title, and what shows it. Names are in `route.ts`. */
+import type { ComponentType } from "preact";
+import { CompliancePage } from "../compliance/fleet-page";
+import { RulePage } from "../compliance/rule-page";
+import { ScanPage } from "../compliance/scan-page";
+import { SchedulesPage } from "../compliance/schedules-page";
+import type { PageName } from "../route";
+import { AuditPage } from "./audit";
+import { HostPage } from "./host";
+import { HostsPage } from "./hosts";
+import { JobPage } from "./job";
+import { JobsPage } from "./jobs";
+import { LoginPage } from "./login";
+import { SessionsPage } from "./sessions";
+import { TrustPage } from "./trust";
+import { UsersPage } from "./users";
+
+export interface PageEntry {
+  title: string;
+  /** Null for terminals, which stay while other pages are shown. */
+  view: ComponentType | null;
+}
+
+export const PAGES: Readonly<Record<PageName, PageEntry>> = {
+  login: { title: "Log in", view: LoginPage },
+  hosts: { title: "Hosts", view: HostsPage },
+  host: { title: "Host", view: HostPage },
+  jobs: { title: "Jobs", view: JobsPage },
+  job: { title: "Job", view: JobPage },
+  compliance: { title: "Compliance", view: CompliancePage },
+  scan: { title: "Scan", view: ScanPage },
+  rule: { title: "Rule", view: RulePage },
+  schedules: { title: "Schedules", view: SchedulesPage },
+  terminal: { title: "Terminals", view: null },
+  sessions: { title: "Sessions", view: SessionsPage },
+  users: { title: "Users", view: UsersPage },
+  audit: { title: "Audit", view: AuditPage },
+  trust: { title: "Trusting this daemon", view: TrustPage },
+};
