@@ -161,6 +161,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "patchmon", include_str!("../migrations/0009_patchmon.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
     (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
+    (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

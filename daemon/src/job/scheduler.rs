@@ -182,9 +182,19 @@ impl Scheduler {
         for (_, host) in others {
             app.jobs.here.wake(host);
         }
-        for hosts in linked.chunks(HOSTS) {
-            let leased = hand::lease(&app, hosts).await?;
-            for (tenant, host) in leased {
+        let mut linked = linked.as_slice();
+        while !linked.is_empty() {
+            let (hosts, rest) = linked.split_at(linked.len().min(HOSTS));
+            let short = match hand::lease(&app, hosts).await {
+                Ok(short) => short,
+                Err(error) => {
+                    // Nothing was taken of them: they are looked at again.
+                    app.jobs.look(linked.iter().copied());
+                    return Err(error);
+                }
+            };
+            linked = rest;
+            for (tenant, host) in short {
                 let short = self.short.entry(tenant).or_default();
                 if !short.contains(&host) {
                     short.push_back(host);

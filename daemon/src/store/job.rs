@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use gangplank_proto::fact::FactText;
 use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
-use gangplank_proto::job::{Command, JobEvent, JobState, Progress};
+use gangplank_proto::job::{Command, JobState, Progress};
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
 
-use super::row::{json, number, parsed, parsed_option, time, time_option, to_json};
+use super::row::{json, number, parsed, parsed_option, time, time_option};
 use super::{Page, PageRequest, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::event::Topic;
@@ -28,6 +28,7 @@ mod report;
 mod scan;
 mod scheduled;
 mod word;
+mod write;
 
 pub use batch::{Batch, BatchState, CreatedBatch, NewBatch, Selector};
 pub use board::{Board, Tally};
@@ -38,6 +39,7 @@ pub use output::{Gap, JobOutput, JobPiece};
 pub use report::StoredReport;
 pub use scheduled::Scheduled;
 pub use word::{Heard, JobReply, Reply, Taken};
+pub(super) use write::JobWrite;
 
 /// A command to a host.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -218,103 +220,13 @@ impl Store {
         let jobs = rows.iter().map(job_row).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(jobs, page.size(), |job| job.id.to_string()))
     }
-
-    /// Begins a change of jobs.
-    pub(super) async fn job_write(&self, now: Timestamp) -> Result<JobWrite, StoreError> {
-        Ok(JobWrite { tx: self.write().await?, now, announced: Announced::default() })
-    }
 }
 
-/// A transaction about jobs, which remembers what it announces.
-pub(super) struct JobWrite {
-    pub(super) tx: Transaction<'static, Sqlite>,
-    pub(super) now: Timestamp,
-    announced: Announced,
-}
-
-impl JobWrite {
-    async fn find(&mut self, tenant: TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE tenant_id = $1 AND id = $2")
-            .bind(tenant.to_string())
-            .bind(id.to_string())
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        row.as_ref().map(job_row).transpose()
-    }
-
-    /// Changes a job's state by an event; false where the event has no place.
-    async fn step(&mut self, job: &mut Job, event: JobEvent) -> Result<bool, StoreError> {
-        let Some(after) = job.state.after(event) else { return Ok(false) };
-        let before = (job.state, job.attempt);
-        job.state = after;
-        if after.is_over() {
-            job.finished_at = Some(self.now);
-            job.lease_until = None;
-            job.held = false;
-        }
-        self.save(job, before).await?;
-        if after.is_over() {
-            self.announce_end(job).await?;
-        }
-        Ok(true)
-    }
-
-    /// Writes what can change of a job, which was in `before` when it was read, and announces it.
-    async fn save(&mut self, job: &Job, before: (JobState, u32)) -> Result<(), StoreError> {
-        let done = sqlx::query(
-            "UPDATE jobs SET state = $1, attempt = $2, held = $3, not_before = $4, \
-             lease_until = $5, cancel_at = $6, sent_at = $7, received_at = $8, started_at = $9, \
-             finished_at = $10, progress = $11, exit_status = $12, error = $13, result = $14, \
-             output_end = $15 WHERE tenant_id = $16 AND id = $17 AND state = $18 AND attempt = $19",
-        )
-        .bind(job.state.as_str())
-        .bind(i64::from(job.attempt))
-        .bind(job.held)
-        .bind(job.not_before.millis())
-        .bind(job.lease_until.map(Timestamp::millis))
-        .bind(job.cancel_at.map(Timestamp::millis))
-        .bind(job.sent_at.map(Timestamp::millis))
-        .bind(job.received_at.map(Timestamp::millis))
-        .bind(job.started_at.map(Timestamp::millis))
-        .bind(job.finished_at.map(Timestamp::millis))
-        .bind(job.progress.as_ref().map(|p| to_json(p, "progress")).transpose()?)
-        .bind(job.exit_status.map(i64::from))
-        .bind(job.error.as_ref().map(FactText::as_str))
-        .bind(job.result.as_ref().map(ToString::to_string))
-        .bind(i64::try_from(job.output_end).unwrap_or(i64::MAX))
-        .bind(job.tenant.to_string())
-        .bind(job.id.to_string())
-        .bind(before.0.as_str())
-        .bind(i64::from(before.1))
-        .execute(&mut *self.tx)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Refused("the job has changed meanwhile"));
-        }
-        self.announce_job(job).await
-    }
-
-    async fn announce_job(&mut self, job: &Job) -> Result<(), StoreError> {
-        self.announce(job.tenant, Topic::Jobs, &Brief::of(job)).await
-    }
-
-    async fn announce(
-        &mut self,
-        tenant: TenantId,
-        topic: Topic,
-        data: &impl Serialize,
-    ) -> Result<(), StoreError> {
-        let data = serde_json::to_value(data).map_err(|_| StoreError::Corrupt("event"))?;
-        let event =
-            super::event::append(&mut self.tx, tenant, topic.as_str(), data, self.now).await?;
-        self.announced.0.insert((tenant, topic), event.seq);
-        Ok(())
-    }
-
-    pub(super) async fn commit(self) -> Result<Announced, StoreError> {
-        self.tx.commit().await?;
-        Ok(self.announced)
-    }
+/// Jobs in the order in which they were made.
+fn in_order(rows: &[SqliteRow]) -> Result<Vec<Job>, StoreError> {
+    let mut jobs = rows.iter().map(job_row).collect::<Result<Vec<_>, _>>()?;
+    jobs.sort_by_key(|job| job.id);
+    Ok(jobs)
 }
 
 fn job_row(row: &SqliteRow) -> Result<Job, StoreError> {

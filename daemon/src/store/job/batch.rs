@@ -208,12 +208,12 @@ pub(super) async fn batch_of(
 
 impl JobWrite {
     async fn batch(&mut self, tenant: TenantId, id: BatchId) -> Result<Option<Batch>, StoreError> {
-        batch_of(&mut self.tx, tenant, id).await
+        batch_of(self.settled().await?, tenant, id).await
     }
 
     async fn announce_batch(&mut self, tenant: TenantId, id: BatchId) -> Result<(), StoreError> {
         let Some(batch) = self.batch(tenant, id).await? else { return Ok(()) };
-        self.announce(tenant, Topic::Jobs, &Brief { kind: "batch", batch: &batch }).await
+        self.announce(tenant, Topic::Jobs, &Brief { kind: "batch", batch: &batch })
     }
 }
 

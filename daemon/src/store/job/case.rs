@@ -41,7 +41,7 @@ struct Frame<'a> {
 
 impl JobWrite {
     /// Announces new output of a tool that was run for a case; the first `known` bytes are not new.
-    pub(super) async fn announce_output(
+    pub(super) fn announce_output(
         &mut self,
         job: &Job,
         output: &Output,
@@ -51,14 +51,14 @@ impl JobWrite {
         let Some(frame) = frame(job).filter(|_| !new.is_empty()) else { return Ok(()) };
         let offset = output.offset.saturating_add(known as u64);
         let frame = Frame { frame: Some(output.seq), offset, data: STANDARD.encode(new), ..frame };
-        self.announce(job.tenant, Topic::Security, &message(frame)).await
+        self.announce(job.tenant, Topic::Security, &message(frame))
     }
 
     /// Announces the end of a tool that was run for a case.
-    pub(super) async fn announce_end(&mut self, job: &Job) -> Result<(), StoreError> {
+    pub(super) fn announce_end(&mut self, job: &Job) -> Result<(), StoreError> {
         let Some(frame) = frame(job) else { return Ok(()) };
         let frame = Frame { state: Some(job.state), ..frame };
-        self.announce(job.tenant, Topic::Security, &message(frame)).await
+        self.announce(job.tenant, Topic::Security, &message(frame))
     }
 }
 

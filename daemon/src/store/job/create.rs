@@ -209,7 +209,7 @@ impl Store {
             job.error = Some("its host was removed".into());
             let event =
                 if job.state == JobState::Queued { JobEvent::Cancel } else { JobEvent::Lose };
-            write.step(&mut job, event).await?;
+            write.step(&mut job, event)?;
         }
         write.commit().await
     }
@@ -277,7 +277,7 @@ impl JobWrite {
         );
         append(&mut self.tx, by, entry).await?;
         if let Some(job) = self.find(tenant, id).await? {
-            self.announce_job(&job).await?;
+            self.announce_job(&job)?;
         }
         Ok(id)
     }
@@ -327,8 +327,8 @@ impl JobWrite {
     /// Calls off what is not over: at once, or by asking the agent.
     pub(super) async fn call_off(&mut self, job: &mut Job) -> Result<(), StoreError> {
         job.cancel_at = Some(self.now);
-        if !self.step(job, JobEvent::Cancel).await? {
-            self.save(job, (job.state, job.attempt)).await?;
+        if !self.step(job, JobEvent::Cancel)? {
+            self.save(job, (job.state, job.attempt))?;
         }
         Ok(())
     }
@@ -341,12 +341,12 @@ impl JobWrite {
     ) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM jobs WHERE tenant_id = $1 AND host_id = $2 \
-             AND state IN ('queued', 'leased', 'received', 'running') ORDER BY id",
+             AND state IN ('queued', 'leased', 'received', 'running')",
         )
         .bind(tenant.to_string())
         .bind(host.to_string())
-        .fetch_all(&mut *self.tx)
+        .fetch_all(&mut **self.settled().await?)
         .await?;
-        rows.iter().map(super::job_row).collect()
+        super::in_order(&rows)
     }
 }

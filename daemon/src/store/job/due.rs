@@ -85,8 +85,9 @@ impl JobWrite {
         here: impl Fn(HostId) -> bool,
     ) -> Result<bool, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE (deadline <= $1 AND state IN ('queued', 'leased')) \
-             OR (deadline <= $2 AND state IN ('received', 'running')) ORDER BY deadline LIMIT $3",
+            "SELECT * FROM jobs WHERE deadline <= $1 \
+             AND state IN ('queued', 'leased', 'received', 'running') \
+             AND (state IN ('queued', 'leased') OR deadline <= $2) ORDER BY deadline LIMIT $3",
         )
         .bind(self.now.millis())
         .bind(self.now.minus(AWAY).millis())
@@ -98,12 +99,12 @@ impl JobWrite {
             let mut job = super::job_row(row)?;
             let batch = job.batch.map(|batch| (job.tenant, batch));
             job.error = Some("it was not started before its deadline".into());
-            if self.step(&mut job, JobEvent::Expire).await? {
+            if self.step(&mut job, JobEvent::Expire)? {
                 taken.batches.extend(batch);
                 ended += 1;
             } else if !here(job.host) {
                 job.error = Some("its deadline passed while its host was away".into());
-                self.step(&mut job, JobEvent::Lose).await?;
+                self.step(&mut job, JobEvent::Lose)?;
                 taken.batches.extend(batch);
                 ended += 1;
             }
@@ -120,7 +121,7 @@ impl JobWrite {
         )
         .bind(since.millis())
         .bind(self.now.millis())
-        .fetch_all(&mut *self.tx)
+        .fetch_all(&mut **self.settled().await?)
         .await?;
         rows.iter().map(|row| Ok((parsed(row, "tenant_id")?, parsed(row, "host_id")?))).collect()
     }
@@ -130,14 +131,15 @@ impl JobWrite {
             "SELECT MIN(at) AS at FROM (\
                SELECT MIN(not_before) AS at FROM jobs WHERE state = 'queued' AND not_before > $1 \
                UNION ALL SELECT MIN(deadline) FROM jobs \
-                 WHERE state IN ('queued', 'leased') AND deadline > $1 \
+                 WHERE state IN ('queued', 'leased', 'received', 'running') \
+                 AND state IN ('queued', 'leased') AND deadline > $1 \
                UNION ALL SELECT MIN(lease_until) FROM jobs \
                  WHERE state = 'leased' AND lease_until > $1 \
                UNION ALL SELECT MIN(lease_until) FROM jobs \
                  WHERE state = 'running' AND lease_until > $1) AS moments",
         )
         .bind(self.now.millis())
-        .fetch_one(&mut *self.tx)
+        .fetch_one(&mut **self.settled().await?)
         .await?;
         Ok(row.try_get::<Option<i64>, _>("at")?.map(Timestamp::from_millis))
     }

@@ -1,14 +1,19 @@
 //! Handing jobs out: which of a host's are due, as far as its and its tenant's bounds allow.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use gangplank_proto::id::{HostId, TenantId};
 use gangplank_proto::job::JobEvent;
-use sqlx::Row as _;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::{Announced, Job, JobWrite};
 use crate::clock::Timestamp;
+use crate::store::row::{number, parsed};
 use crate::store::{Store, StoreError};
+
+/// Hosts that are looked at by one statement.
+const TOGETHER: usize = 128;
 
 /// What was handed out.
 #[derive(Debug, Default)]
@@ -45,124 +50,134 @@ impl Store {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Leased, StoreError> {
+        let mut tenants: BTreeMap<TenantId, Vec<HostId>> = BTreeMap::new();
+        for (tenant, host) in hosts {
+            tenants.entry(*tenant).or_default().push(*host);
+        }
         let mut write = self.job_write(now).await?;
         let mut leased = Leased::default();
-        for (tenant, host) in hosts {
-            write.lease(*tenant, *host, bounds, lease, &mut leased).await?;
+        for (tenant, hosts) in tenants {
+            for hosts in hosts.chunks(TOGETHER) {
+                write.lease(tenant, hosts, bounds, lease, &mut leased).await?;
+            }
         }
         leased.announced = write.commit().await?;
         Ok(leased)
     }
 }
 
+/// A host's jobs that are out, heavy and light.
+type Out = HashMap<(HostId, bool), u32>;
+
 impl JobWrite {
     async fn lease(
         &mut self,
         tenant: TenantId,
-        host: HostId,
+        hosts: &[HostId],
         bounds: Concurrency,
         lease: Duration,
         leased: &mut Leased,
     ) -> Result<(), StoreError> {
-        for mut job in self.unheard_of(tenant, host).await? {
-            job.lease_until = Some(self.now.plus(lease));
-            self.extend(&job).await?;
+        let until = Some(self.now.plus(lease));
+        for mut job in self.unheard_of(tenant, hosts).await? {
+            job.lease_until = until;
+            self.keep(&job, (job.state, job.attempt))?;
             leased.jobs.push(job);
         }
-        let (heavy, light) = self.out_of(tenant, host).await?;
-        for (is_heavy, used, bound) in [(true, heavy, bounds.heavy), (false, light, bounds.light)] {
-            let room = i64::from(bound) - used;
-            let due = self.due_of(tenant, host, is_heavy, room).await?;
-            if due.is_empty() {
+        let due = self.due_of(tenant, hosts, bounds).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut out = self.out_of(tenant, hosts).await?;
+        let mut left = bounds.tenant.saturating_sub(self.out_of_tenant(tenant).await?);
+        for mut job in due {
+            let out = out.entry((job.host, job.command.is_heavy())).or_default();
+            let bound = if job.command.is_heavy() { bounds.heavy } else { bounds.light };
+            if *out >= bound {
                 continue;
             }
-            let left = i64::from(bounds.tenant) - self.out_of_tenant(tenant).await?;
-            if i64::try_from(due.len()).is_ok_and(|due| due > left) {
-                leased.short.push((tenant, host));
+            if left == 0 {
+                let short = (tenant, job.host);
+                if leased.short.last() != Some(&short) {
+                    leased.short.push(short);
+                }
+                continue;
             }
-            for mut job in due.into_iter().take(usize::try_from(left).unwrap_or_default()) {
-                job.lease_until = Some(self.now.plus(lease));
-                job.sent_at = Some(self.now);
-                self.step(&mut job, JobEvent::Lease).await?;
-                leased.jobs.push(job);
-            }
+            (*out, left) = (*out + 1, left - 1);
+            job.lease_until = until;
+            job.sent_at = Some(self.now);
+            self.step(&mut job, JobEvent::Lease)?;
+            leased.jobs.push(job);
         }
         Ok(())
     }
 
-    /// What was sent to a host, and not heard of since for too long.
-    async fn unheard_of(&mut self, tenant: TenantId, host: HostId) -> Result<Vec<Job>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE tenant_id = $1 AND host_id = $2 AND state = 'leased' \
-             AND lease_until <= $3 AND cancel_at IS NULL ORDER BY id",
-        )
-        .bind(tenant.to_string())
-        .bind(host.to_string())
-        .bind(self.now.millis())
-        .fetch_all(&mut *self.tx)
-        .await?;
-        rows.iter().map(super::job_row).collect()
+    /// What was sent to hosts, and not heard of since for too long.
+    async fn unheard_of(
+        &mut self,
+        tenant: TenantId,
+        hosts: &[HostId],
+    ) -> Result<Vec<Job>, StoreError> {
+        let mut query = of_hosts("SELECT * FROM jobs", tenant, hosts);
+        query.push(" AND state = 'leased' AND cancel_at IS NULL AND lease_until <= ");
+        query.push_bind(self.now.millis());
+        let rows = query.build().fetch_all(&mut **self.settled().await?).await?;
+        super::in_order(&rows)
     }
 
+    /// What each host could begin with if it had nothing else to do, the most urgent first.
     async fn due_of(
         &mut self,
         tenant: TenantId,
-        host: HostId,
-        heavy: bool,
-        room: i64,
+        hosts: &[HostId],
+        bounds: Concurrency,
     ) -> Result<Vec<Job>, StoreError> {
-        if room <= 0 {
-            return Ok(Vec::new());
-        }
-        let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE tenant_id = $1 AND host_id = $2 AND state = 'queued' \
-             AND NOT held AND heavy = $3 AND not_before <= $4 AND deadline > $4 \
-             ORDER BY priority DESC, id LIMIT $5",
-        )
-        .bind(tenant.to_string())
-        .bind(host.to_string())
-        .bind(heavy)
-        .bind(self.now.millis())
-        .bind(room)
-        .fetch_all(&mut *self.tx)
-        .await?;
+        let mut query = of_hosts(
+            "SELECT * FROM (SELECT *, ROW_NUMBER() OVER \
+             (PARTITION BY host_id, heavy ORDER BY priority DESC, id) AS place FROM jobs",
+            tenant,
+            hosts,
+        );
+        query.push(" AND state = 'queued' AND NOT held AND not_before <= ");
+        query.push_bind(self.now.millis()).push(" AND deadline > ").push_bind(self.now.millis());
+        query.push(") AS due WHERE place <= CASE WHEN heavy THEN ");
+        query.push_bind(i64::from(bounds.heavy)).push(" ELSE ");
+        query.push_bind(i64::from(bounds.light)).push(" END ORDER BY host_id, heavy DESC, place");
+        let rows = query.build().fetch_all(&mut **self.settled().await?).await?;
         rows.iter().map(super::job_row).collect()
     }
 
-    /// A host's jobs that are out, heavy and light.
-    async fn out_of(&mut self, tenant: TenantId, host: HostId) -> Result<(i64, i64), StoreError> {
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS jobs, COALESCE(SUM(CASE WHEN heavy THEN 1 ELSE 0 END), 0) AS heavy \
-             FROM jobs WHERE tenant_id = $1 AND host_id = $2 \
-             AND state IN ('leased', 'received', 'running')",
-        )
-        .bind(tenant.to_string())
-        .bind(host.to_string())
-        .fetch_one(&mut *self.tx)
-        .await?;
-        let (jobs, heavy): (i64, i64) = (row.try_get("jobs")?, row.try_get("heavy")?);
-        Ok((heavy, jobs - heavy))
+    async fn out_of(&mut self, tenant: TenantId, hosts: &[HostId]) -> Result<Out, StoreError> {
+        let select = "SELECT host_id, heavy, COUNT(*) AS jobs FROM jobs";
+        let mut query = of_hosts(select, tenant, hosts);
+        query.push(" AND state IN ('leased', 'received', 'running') GROUP BY host_id, heavy");
+        let rows = query.build().fetch_all(&mut **self.settled().await?).await?;
+        let out = rows.iter().map(|row| {
+            Ok(((parsed(row, "host_id")?, row.try_get("heavy")?), number(row, "jobs")?))
+        });
+        out.collect()
     }
 
-    async fn out_of_tenant(&mut self, tenant: TenantId) -> Result<i64, StoreError> {
+    async fn out_of_tenant(&mut self, tenant: TenantId) -> Result<u32, StoreError> {
         let row = sqlx::query(
             "SELECT COUNT(*) AS jobs FROM jobs WHERE tenant_id = $1 \
              AND state IN ('leased', 'received', 'running')",
         )
         .bind(tenant.to_string())
-        .fetch_one(&mut *self.tx)
+        .fetch_one(&mut **self.settled().await?)
         .await?;
-        Ok(row.try_get("jobs")?)
+        number(&row, "jobs")
     }
+}
 
-    /// Puts off when a job is sent once more, which is nobody's news.
-    async fn extend(&mut self, job: &Job) -> Result<(), StoreError> {
-        sqlx::query("UPDATE jobs SET lease_until = $1 WHERE tenant_id = $2 AND id = $3")
-            .bind(job.lease_until.map(Timestamp::millis))
-            .bind(job.tenant.to_string())
-            .bind(job.id.to_string())
-            .execute(&mut *self.tx)
-            .await?;
-        Ok(())
+/// The beginning of a query about hosts of a tenant.
+fn of_hosts(select: &str, tenant: TenantId, hosts: &[HostId]) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" WHERE tenant_id = ").push_bind(tenant.to_string()).push(" AND host_id IN (");
+    let mut ids = query.separated(", ");
+    for host in hosts {
+        ids.push_bind(host.to_string());
     }
+    query.push(")");
+    query
 }

@@ -65,7 +65,7 @@ impl JobWrite {
         job.received_at = job.received_at.or(Some(self.now));
         job.started_at = Some(self.now);
         job.lease_until = Some(self.now.plus(patience));
-        self.step(&mut job, JobEvent::Start).await?;
+        self.step(&mut job, JobEvent::Start)?;
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl JobWrite {
             let mine = job.command == command && job.state == JobState::Running;
             if mine && job.progress.as_ref() != Some(progress) {
                 job.progress = Some(progress.clone());
-                self.save(&job, (job.state, job.attempt)).await?;
+                self.save(&job, (job.state, job.attempt))?;
             }
         }
         Ok(())
@@ -120,7 +120,7 @@ impl JobWrite {
         )
         .bind(self.now.millis())
         .bind(BATCH)
-        .fetch_all(&mut *self.tx)
+        .fetch_all(&mut **self.settled().await?)
         .await?;
         for row in &rows {
             let mut job = super::job_row(row)?;
@@ -136,7 +136,7 @@ impl JobWrite {
         event: JobEvent,
         taken: &mut Taken,
     ) -> Result<(), StoreError> {
-        if self.step(&mut job, event).await? {
+        if self.step(&mut job, event)? {
             taken.batches.extend(job.batch.map(|batch| (job.tenant, batch)));
             taken.freed.push((job.tenant, job.host));
         }

@@ -140,12 +140,7 @@ impl JobWrite {
             _ => self.put(job, start, end, new).await?,
         }
         job.output_end = end;
-        sqlx::query("UPDATE jobs SET output_end = $1 WHERE tenant_id = $2 AND id = $3")
-            .bind(i64::try_from(end).unwrap_or(i64::MAX))
-            .bind(job.tenant.to_string())
-            .bind(job.id.to_string())
-            .execute(&mut *self.tx)
-            .await?;
+        self.keep(job, (job.state, job.attempt))?;
         sqlx::query(
             "DELETE FROM job_output WHERE tenant_id = $1 AND job_id = $2 AND start_at >= $3 \
              AND end_at <= $4",
@@ -172,6 +167,9 @@ impl JobWrite {
 
     /// Everything that a job printed, if nothing of it is missing.
     pub(super) async fn whole_output(&mut self, job: &Job) -> Result<Option<Vec<u8>>, StoreError> {
+        if job.output_end == 0 {
+            return Ok(Some(Vec::new()));
+        }
         let rows = sqlx::query(
             "SELECT start_at, end_at, data FROM job_output WHERE tenant_id = $1 AND job_id = $2 \
              ORDER BY start_at",

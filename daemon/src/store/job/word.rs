@@ -1,6 +1,7 @@
 //! What agents say about their jobs, and what that comes to. Many words are taken in one
 //! transaction, because a whole fleet may speak at once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gangplank_proto::docker::DockerInventory;
@@ -108,6 +109,17 @@ impl Store {
     ) -> Result<Taken, StoreError> {
         let mut write = self.job_write(now).await?;
         let mut taken = Taken::default();
+        let mut meant: BTreeMap<TenantId, Vec<JobId>> = BTreeMap::new();
+        for Heard { tenant, what, .. } in heard {
+            if let JobReply::Word(word) = what {
+                meant.entry(*tenant).or_default().push(word.job_id);
+            }
+        }
+        for (tenant, mut jobs) in meant {
+            jobs.sort();
+            jobs.dedup();
+            write.foresee(tenant, &jobs).await?;
+        }
         for Heard { tenant, host, what } in heard {
             match what {
                 JobReply::Word(word) => write.take(*tenant, *host, word, &mut taken).await?,
@@ -158,19 +170,19 @@ impl JobWrite {
             Said::Received => {
                 job.received_at = job.received_at.or(Some(self.now));
                 job.lease_until = None;
-                self.step(&mut job, JobEvent::Receive).await?;
+                self.step(&mut job, JobEvent::Receive)?;
             }
             Said::Started => {
                 job.received_at = job.received_at.or(Some(self.now));
                 job.started_at = Some(self.now);
                 job.lease_until = None;
-                self.step(&mut job, JobEvent::Start).await?;
+                self.step(&mut job, JobEvent::Start)?;
             }
             Said::Output(output) => {
                 let end = output.offset.saturating_add(output.data.0.len() as u64);
                 if !job.state.is_over() || job.state == JobState::Unknown {
                     let known = self.append_output(&mut job, output.offset, &output.data.0).await?;
-                    self.announce_output(&job, output, known).await?;
+                    self.announce_output(&job, output, known)?;
                     taken.printed = true;
                 }
                 taken.replies.push(reply(Asked::OutputAck { offset: end }));
@@ -180,7 +192,7 @@ impl JobWrite {
                 progress.percent = progress.percent.map(|percent| percent.min(100));
                 if !job.state.is_over() && job.progress.as_ref() != Some(&progress) {
                     job.progress = Some(progress);
-                    self.save(&job, (job.state, job.attempt)).await?;
+                    self.save(&job, (job.state, job.attempt))?;
                 }
             }
             Said::Done(done) => self.finish(job, done, taken).await?,
@@ -226,7 +238,7 @@ impl JobWrite {
             if job.command == Command::ComplianceScan {
                 self.keep_scan(&mut job, done.status).await?;
             }
-            self.step(&mut job, JobEvent::Finish(done.status)).await?;
+            self.step(&mut job, JobEvent::Finish(done.status))?;
             taken.batches.extend(job.batch.map(|batch| (job.tenant, batch)));
         }
         taken.freed.push((job.tenant, job.host));
@@ -253,7 +265,7 @@ impl JobWrite {
         job.not_before = self.now.plus(wait);
         (job.sent_at, job.received_at, job.started_at) = (None, None, None);
         (job.lease_until, job.progress, job.result) = (None, None, None);
-        self.save(job, before).await
+        self.save(job, before)
     }
 
     /// Compares what is out at a host with what its agent has.
@@ -292,9 +304,9 @@ impl JobWrite {
         taken: &mut Taken,
     ) -> Result<(), StoreError> {
         job.lease_until = None;
-        self.step(job, JobEvent::Release).await?;
+        self.step(job, JobEvent::Release)?;
         if job.cancel_at.is_some() {
-            self.step(job, JobEvent::Cancel).await?;
+            self.step(job, JobEvent::Cancel)?;
             taken.batches.extend(job.batch.map(|batch| (job.tenant, batch)));
         }
         Ok(())
@@ -306,7 +318,7 @@ impl JobWrite {
             return self.again(&mut job, Duration::ZERO).await;
         }
         job.error = Some("its host lost track of it".into());
-        if self.step(&mut job, JobEvent::Lose).await? {
+        if self.step(&mut job, JobEvent::Lose)? {
             taken.batches.extend(job.batch.map(|batch| (job.tenant, batch)));
         }
         Ok(())

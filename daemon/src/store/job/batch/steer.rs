@@ -1,15 +1,15 @@
 //! Moving a batch on: rings that open, a pause, a halt.
 
+use futures_util::TryStreamExt as _;
 use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
-use gangplank_proto::job::JobState;
 use sqlx::Row as _;
 
-use super::{Batch, BatchState};
+use super::BatchState;
 use crate::audit::{By, Entry};
 use crate::clock::Timestamp;
 use crate::store::audit::append;
 use crate::store::job::{Announced, Job, JobWrite};
-use crate::store::row::parsed;
+use crate::store::row::{number, parsed};
 use crate::store::{Store, StoreError};
 
 impl Store {
@@ -28,15 +28,12 @@ impl Store {
         let mut write = self.job_write(now).await?;
         let (mut opened, mut changed) = (Vec::new(), false);
         loop {
+            // Mostly somebody is waited for, and who is, is known sooner than how far all are.
+            let Some((ring, last)) = write.open_ring(tenant, id).await? else { break };
+            if write.waited_for(tenant, id, ring, |host| last || here(host)).await? {
+                break;
+            }
             let Some(batch) = write.batch(tenant, id).await? else { break };
-            if batch.state != BatchState::Running {
-                break;
-            }
-            let last = batch.ring >= batch.last_ring;
-            let waits = write.waited_for(tenant, &batch, |host| last || here(host)).await?;
-            if waits {
-                break;
-            }
             changed = true;
             let bad: u64 = ["failed", "expired", "unknown"]
                 .iter()
@@ -101,25 +98,55 @@ impl JobWrite {
     async fn waited_for(
         &mut self,
         tenant: TenantId,
-        batch: &Batch,
+        id: BatchId,
+        ring: u8,
         here: impl Fn(HostId) -> bool,
     ) -> Result<bool, StoreError> {
-        let rows = sqlx::query(
-            "SELECT host_id, state FROM jobs WHERE tenant_id = $1 AND batch_id = $2 AND ring <= $3 \
-             AND state IN ('queued', 'leased', 'received', 'running')",
+        let out = sqlx::query(
+            "SELECT host_id FROM jobs WHERE tenant_id = $1 AND batch_id = $2 AND ring <= $3 \
+             AND state IN ('leased', 'received', 'running') LIMIT 1",
         )
         .bind(tenant.to_string())
-        .bind(batch.id.to_string())
-        .bind(i64::from(batch.ring))
-        .fetch_all(&mut *self.tx)
+        .bind(id.to_string())
+        .bind(i64::from(ring))
+        .fetch_optional(&mut **self.settled().await?)
         .await?;
-        for row in &rows {
-            let queued = parsed::<JobState>(row, "state")? == JobState::Queued;
-            if !queued || here(parsed(row, "host_id")?) {
+        if out.is_some() {
+            return Ok(true);
+        }
+        let mut queued = sqlx::query(
+            "SELECT host_id FROM jobs WHERE tenant_id = $1 AND batch_id = $2 AND ring <= $3 \
+             AND state = 'queued'",
+        )
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .bind(i64::from(ring))
+        .fetch(&mut *self.tx);
+        while let Some(row) = queued.try_next().await? {
+            if here(parsed(&row, "host_id")?) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// The last ring that is open of a batch that goes on, and whether that is the last of all.
+    async fn open_ring(
+        &mut self,
+        tenant: TenantId,
+        id: BatchId,
+    ) -> Result<Option<(u8, bool)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT ring, last_ring FROM batches \
+             WHERE tenant_id = $1 AND id = $2 AND state = 'running'",
+        )
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (ring, last): (u8, u8) = (number(&row, "ring")?, number(&row, "last_ring")?);
+        Ok(Some((ring, ring >= last)))
     }
 
     async fn set_batch(
