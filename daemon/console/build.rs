@@ -25,6 +25,7 @@ const INPUTS: &[&str] = &[
     ".npmrc",
     "tsconfig.json",
     "vite.config.ts",
+    "client",
     "public",
     "src",
 ];

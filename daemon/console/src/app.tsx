@@ -2,12 +2,11 @@
 import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { stream } from "./hosts";
 import { Nav } from "./nav/nav";
 import { LoginPage } from "./pages/login";
 import { PAGES } from "./pages/table";
 import { route } from "./route";
-import { ask, logout, retryEvents, startError, user } from "./session";
+import { ask, logout, startError, user } from "./session";
 import { type Theme, theme } from "./settings";
 import { MyTerminals } from "./terminal/mine-panel";
 import { Help } from "./ui/help";
@@ -16,6 +15,7 @@ import { Link } from "./ui/link";
 import { Loading, Problem } from "./ui/notice";
 import { Countdown } from "./ui/time";
 import { complain, Toasts } from "./ui/toast";
+import { retryNow, stream } from "./watch";
 
 /** xterm.js is by far the largest part: fetched when somebody is logged in, before it is needed. */
 const TerminalPage = signal<ComponentType | null>(null);
@@ -54,7 +54,7 @@ function Connection() {
         <span class="dot" aria-hidden="true" /> {words}
       </span>
       {state.kind === "waiting" && (
-        <button type="button" class="small" onClick={retryEvents} aria-label="Connect again now">
+        <button type="button" class="small" onClick={retryNow} aria-label="Connect again now">
           <Countdown until={state.until} />
           <Icon name="retry" />
         </button>

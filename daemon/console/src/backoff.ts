@@ -1,7 +1,5 @@
-/** How long to wait before trying a socket again. */
-
-/** The longest wait, in milliseconds; a server that asks for more is not obeyed further. */
-export const LONGEST_WAIT = 30_000;
+/** How long a person who waits before a page is kept waiting. */
+import { LONGEST_WAIT, type Clock as Timers, realClock as timers } from "gangplank-client";
 
 /** The longest wait of a page that comes back to a terminal. */
 const LONGEST_ABSENCE = 5_000;
@@ -27,26 +25,10 @@ function upperHalf(ceiling: number, random: () => number): number {
   return Math.round(ceiling * (0.5 + random() / 2));
 }
 
-/** Reads the wait out of a close reason `retry_in=MILLISECONDS`. */
-export function retryIn(reason: string): number | undefined {
-  const found = /^retry_in=(\d{1,12})$/.exec(reason)?.[1];
-  return found === undefined ? undefined : Math.min(Number(found), 60_000);
-}
-
 /** Timers as an argument, so that tests hold the clock. */
-export interface Clock {
-  /** Wall time; it goes on while the machine sleeps. */
-  now(): number;
+export interface Clock extends Timers {
   /** Milliseconds with their fractions since some moment, for what is measured. */
   ticks(): number;
-  after(milliseconds: number, run: () => void): () => void;
 }
 
-export const realClock: Clock = {
-  now: () => Date.now(),
-  ticks: () => performance.now(),
-  after(milliseconds, run) {
-    const timer = setTimeout(run, milliseconds);
-    return () => clearTimeout(timer);
-  },
-};
+export const realClock: Clock = { ...timers, ticks: () => performance.now() };

@@ -1,17 +1,14 @@
 /** The host list that every page looks at: loaded once an event socket is open, then kept alive. */
 import { computed, signal } from "@preact/signals";
-import { socketAddress } from "./address";
+import type { Parser } from "gangplank-client";
 import * as api from "./api";
-import { realClock } from "./backoff";
-import { EventStream } from "./events";
-import type { StreamState } from "./live";
+import { watch } from "./watch";
 import type { Host, HostEvent } from "./wire";
 
 /** By id. Null until the first answer. */
 export const hosts = signal<ReadonlyMap<string, Host> | null>(null);
 /** Why the list could not be loaded. */
 export const hostsError = signal<string | null>(null);
-export const stream = signal<StreamState>({ kind: "closed", why: "" });
 
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
@@ -75,25 +72,33 @@ async function reload(): Promise<void> {
   loading = null;
 }
 
-/** Starts and ends the stream with the login; `loginInDoubt` asks the daemon who we are. */
-export function hostStream(loginInDoubt: () => void): EventStream {
-  return new EventStream(
-    (query) => new WebSocket(socketAddress(`api/v1/ws/events?${query}`)),
-    {
-      state: (state) => {
-        stream.value = state;
-      },
-      reload: () => void reload(),
-      event(event) {
-        waiting?.push(event);
-        if (hosts.value) hosts.value = applyEvent(hosts.value, event);
-        for (const listener of listeners) listener(event);
-      },
-      loginInDoubt,
-    },
-    realClock,
-  );
-}
+const KINDS: readonly HostEvent["kind"][] = [
+  "added",
+  "changed",
+  "presence",
+  "first_report",
+  "removed",
+  "container",
+];
+
+/** Hosts are the daemon's own words, which the interface for programs has as well. */
+const hostEvent: Parser<HostEvent> = (value) => {
+  const event = value as HostEvent;
+  if (!KINDS.includes(event?.kind)) throw new Error("there is no such event of a host");
+  return event;
+};
+
+watch({
+  topic: "hosts",
+  permission: "hosts:read",
+  parse: hostEvent,
+  reload: () => void reload(),
+  event(event) {
+    waiting?.push(event);
+    if (hosts.value) hosts.value = applyEvent(hosts.value, event);
+    for (const listener of listeners) listener(event);
+  },
+});
 
 /** Forgets everything of the login that ended. */
 export function clearHosts(): void {

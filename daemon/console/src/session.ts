@@ -1,17 +1,16 @@
 /** Who is logged in, and what begins and ends with that. */
 import { signal } from "@preact/signals";
 import * as api from "./api";
-import { clearHosts, hostStream } from "./hosts";
+import { clearHosts } from "./hosts";
+import { whenInDoubt } from "./live";
 import { goToLogin } from "./route";
-import { onWake } from "./wake";
+import { startWatching, stopWatching } from "./watch";
 import type { User } from "./wire";
 
 /** Undefined until the daemon has said; null without a login. */
 export const user = signal<User | null | undefined>(undefined);
 /** Why the daemon could not be asked. */
 export const startError = signal<string | null>(null);
-
-const events = hostStream(() => void ask());
 
 const beginnings = new Set<(who: User) => void>();
 const endings = new Set<(byPerson: boolean) => void>();
@@ -42,15 +41,21 @@ export function may(permission: string): boolean {
 
 function begin(who: User): void {
   startError.value = null;
-  if (user.value?.id === who.id) return;
+  const before = user.value;
+  if (before?.id === who.id) {
+    if (before.permissions.join() === who.permissions.join()) return;
+    user.value = who;
+    startWatching(may);
+    return;
+  }
   for (const run of beginnings) run(who);
   user.value = who;
-  if (may("hosts:read")) events.start();
+  startWatching(may);
 }
 
 function end(byPerson: boolean): void {
   if (user.value === null) return;
-  events.stop();
+  stopWatching();
   clearHosts();
   user.value = null;
   for (const run of endings) run(byPerson);
@@ -86,8 +91,7 @@ export async function logout(): Promise<void> {
 }
 
 api.whenUnauthorized(lost);
-onWake(() => events.retryNow());
-addEventListener("offline", () => events.networkLost());
-
-/** Tries the event socket at once. */
-export const retryEvents = () => events.retryNow();
+whenInDoubt(async () => {
+  await ask();
+  return Boolean(user.value);
+});

@@ -1,6 +1,6 @@
+import { retryIn } from "gangplank-client";
 import { describe, expect, test } from "vitest";
 import { basePath, socketAddress } from "../src/address";
-import { retryIn } from "../src/backoff";
 import { ending } from "../src/terminal/closing";
 import { terminalKey } from "../src/terminal/keys";
 import { terminalTheme } from "../src/terminal/theme";

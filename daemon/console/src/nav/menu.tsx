@@ -34,7 +34,7 @@ export function Menu({ label, current, children }: Props) {
   /** Goes to another link, round and round. */
   const step = (by: number) => {
     const links = [...(place.current?.querySelectorAll("a") ?? [])];
-    const at = links.findIndex((link) => link === document.activeElement);
+    const at = links.findIndex((link) => link.matches(":focus"));
     const from = at < 0 && by < 0 ? 0 : at;
     links.at((from + by) % links.length)?.focus();
   };

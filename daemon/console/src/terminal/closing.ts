@@ -1,6 +1,7 @@
 /** What the end of a terminal socket means for the person, and what follows. */
+
+import { retryIn } from "gangplank-client";
 import { ApiError } from "../api";
-import { retryIn } from "../backoff";
 
 export interface Ending {
   /** A plain sentence. */
