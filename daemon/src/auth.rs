@@ -249,7 +249,7 @@ impl Auth {
                 _ => AuthError::Invalid,
             });
         };
-        let stored = stored.ok_or(AuthError::Invalid)?;
+        let stored = stored.filter(|stored| stored.active).ok_or(AuthError::Invalid)?;
         if let KeyVerdict::Upgrade(form) = verdict {
             let by = By { actor: Actor::Agent(parsed.clone()), source, at: self.clock.now() };
             self.store.upgrade_key(&by, &stored, &form).await?;

@@ -114,6 +114,8 @@ impl Authority {
         match change {
             Change::LoginEnded(login) => login == self.who.login,
             Change::UserChanged(user) => user == self.who.user,
+            // Somebody's account may belong to another tenant than the one that they work in.
+            Change::TenantChanged(_) => true,
             Change::HostRemoved(_, host) => Some(host) == self.host,
             _ => false,
         }

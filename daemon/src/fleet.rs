@@ -336,19 +336,36 @@ async fn changed(app: &App, change: Change) {
                 tracing::error!(%error, "terminals of a user could not be looked into");
             }
         }
+        Change::TenantChanged(tenant) => {
+            check_links(app).await;
+            if let Err(error) = life::check_tenant(app, tenant).await {
+                tracing::error!(%error, "terminals of a tenant could not be looked into");
+            }
+        }
         _ => {}
     }
 }
 
-/// News were missed: links whose host is gone or has another credential are found in the store.
+/// Links whose host is gone or has another credential, or whose tenant is not let in any more, are
+/// found in the store.
 async fn check_links(app: &App) {
     for link in app.registry.all() {
-        match app.store.host(link.peer.tenant, link.peer.host).await {
-            Ok(Some(host)) if host.api_id == link.peer.api_id => {}
-            Ok(_) => link.close(revoked()),
+        match may_stay(app, &link).await {
+            Ok(true) => {}
+            Ok(false) => link.close(revoked()),
             Err(error) => tracing::error!(%error, "a link could not be checked"),
         }
     }
+}
+
+/// Whether an agent's credential still counts.
+///
+/// # Errors
+/// When the store fails.
+pub async fn may_stay(app: &App, link: &AgentLink) -> Result<bool, StoreError> {
+    let host = app.store.host(link.peer.tenant, link.peer.host).await?;
+    let same = host.is_some_and(|host| host.api_id == link.peer.api_id);
+    Ok(same && app.store.is_active(link.peer.tenant).await?)
 }
 
 fn revoked() -> End {

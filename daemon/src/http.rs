@@ -28,6 +28,7 @@ pub mod route;
 mod schedules;
 mod sessions;
 mod settings;
+mod signed;
 mod subscriber;
 mod table;
 mod terminal;
@@ -45,6 +46,7 @@ use axum::{Router, middleware};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
+pub use signed::REMEMBERED;
 pub use table::routes;
 
 use crate::app::App;

@@ -26,6 +26,7 @@ mod host;
 mod host_key;
 mod import;
 mod job;
+mod license;
 mod login;
 mod page;
 mod patchmon;
@@ -55,13 +56,14 @@ pub use job::{
     JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Scheduled, Selector,
     StoredReport, Taken, Tally,
 };
+pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
 pub use page::{Page, PageRequest};
 pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
 pub use session::{Left, NewSession, Session};
-pub use tenant::Tenant;
+pub use tenant::{Limits, Tenant};
 pub use ticket::StoredTicket;
 pub use user::{Candidate, NewUser, User};
 
@@ -161,6 +163,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "patchmon", include_str!("../migrations/0009_patchmon.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
     (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
+    (15, "people", include_str!("../migrations/0015_people.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
 ];
 

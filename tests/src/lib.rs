@@ -22,6 +22,7 @@ pub mod eventually;
 pub mod fleet;
 pub mod helper;
 pub mod http;
+pub mod internal;
 pub mod job;
 pub mod keeper;
 pub mod line;

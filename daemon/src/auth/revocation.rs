@@ -14,6 +14,8 @@ pub enum Change {
     LoginEnded(LoginId),
     /// A user was disabled or has other roles.
     UserChanged(UserId),
+    /// A tenant was suspended, let in again, or deleted.
+    TenantChanged(TenantId),
     /// A host was made.
     HostAdded(TenantId, HostId),
     /// What people entered about a host has changed, or it was let in.

@@ -43,6 +43,10 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = removed {
                     tracing::error!(%error, "old compliance scans could not be removed");
                 }
+                let before = app.clock.now().minus(crate::http::REMEMBERED);
+                if let Err(error) = app.store.remove_deliveries(before).await {
+                    tracing::error!(%error, "old deliveries could not be removed");
+                }
                 write_refusals(&app).await;
             }
         }

@@ -43,8 +43,7 @@ async fn serve(app: Arc<App>, peer: AgentPeer, socket: Socket<Stream>) {
     let (link, end, (mut words, mut changes)) = AgentLink::new(id, peer, socket.heartbeat.clone());
     let place = app.registry.enter(Arc::clone(&link));
     // A credential that was revoked between the gate and the registry is seen now.
-    let host = app.store.host(link.peer.tenant, link.peer.host).await;
-    if !matches!(host, Ok(Some(host)) if host.api_id == link.peer.api_id) {
+    if !matches!(fleet::may_stay(&app, &link).await, Ok(true)) {
         link.close(End::close(CloseCode::Unauthenticated, "the credential was revoked"));
     }
     if link.peer.vocabulary == Vocabulary::PatchMon

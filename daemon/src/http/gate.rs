@@ -51,6 +51,8 @@ pub enum Caller {
     Enrolling(Secret),
     /// An internal service, and the tenant that it names in `X-Tenant-ID`.
     Service(Option<TenantId>),
+    /// Whoever signed the body, which is checked when it has been read.
+    Signing,
 }
 
 /// A request that was let in.
@@ -109,7 +111,9 @@ impl Call {
             Caller::Agent(agent) => Ok(agent.tenant),
             Caller::Service(Some(tenant)) => Ok(*tenant),
             Caller::Service(None) => Err(Refusal::bad_request("X-Tenant-ID is missing")),
-            Caller::Nobody | Caller::Enrolling(_) => Err(Refusal::unauthenticated()),
+            Caller::Nobody | Caller::Enrolling(_) | Caller::Signing => {
+                Err(Refusal::unauthenticated())
+            }
         }
     }
 
@@ -128,7 +132,7 @@ impl Call {
     pub fn by(&self, app: &App) -> Result<By, Refusal> {
         let (source, at) = (Some(self.peer.addr), app.clock.now());
         match &self.caller {
-            Caller::Service(_) => Ok(By { actor: Actor::Service, source, at }),
+            Caller::Service(_) | Caller::Signing => Ok(By { actor: Actor::Service, source, at }),
             _ => Ok(self.person()?.by(source, at)),
         }
     }
@@ -189,6 +193,16 @@ impl Call {
     /// # Errors
     /// 413 when it is too large, 400 when it is not what is expected.
     pub async fn json_within<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, Refusal> {
+        let bytes = self.bytes_within(limit).await?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
+    }
+
+    /// The body's bytes, of which there may be so many.
+    ///
+    /// # Errors
+    /// 413 when there are more, 400 when they end early.
+    pub async fn bytes_within(&mut self, limit: usize) -> Result<Bytes, Refusal> {
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let body = std::mem::take(body);
         let too_large = || {
@@ -199,13 +213,11 @@ impl Call {
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        let bytes = match Limited::new(body, limit).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-            Err(_) => return Err(Refusal::bad_request("the body ended early")),
-        };
-        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
+        match Limited::new(body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(_) => Err(Refusal::bad_request("the body ended early")),
+        }
     }
 }
 
@@ -284,8 +296,9 @@ async fn admit(
         }
     };
     call.caller = caller;
-    // A provisioning key is not looked at before it is used, so it proves nothing yet.
-    if !matches!(call.caller, Caller::Enrolling(_))
+    // A provisioning key is not looked at before it is used, nor a signature before the body is
+    // there, so they prove nothing yet.
+    if !matches!(call.caller, Caller::Enrolling(_) | Caller::Signing)
         && let Some(admission) = parts.extensions.get::<Arc<Admission>>()
     {
         admission.release();
@@ -397,6 +410,12 @@ async fn identify(app: &App, route: &Route, call: &Call) -> Result<Identified, R
                 let header = call.headers.get("x-provisioning-key");
                 let Some(key) = header.and_then(|v| v.to_str().ok()) else { continue };
                 return Ok((Caller::Enrolling(Secret::new(key.to_owned())), None));
+            }
+            Credential::Signature => {
+                if !call.headers.contains_key(super::signed::SIGNATURE) {
+                    continue;
+                }
+                return Ok((Caller::Signing, None));
             }
             Credential::InternalToken => {
                 let Some(token) = call.headers.get(INTERNAL_TOKEN) else { continue };

@@ -38,6 +38,8 @@ pub(super) async fn document(_app: Arc<App>, _call: Call) -> Result<Response, Re
                     "description": "API id and API key of the host's agent, with a dot between." },
                 "provisioningKey":
                     { "type": "apiKey", "in": "header", "name": "X-Provisioning-Key" },
+                "signature": { "type": "apiKey", "in": "header", "name": "X-Signature",
+                    "description": "sha256= and HMAC-SHA256, in hex, over X-Timestamp (unix seconds), a dot and the raw body; with X-Delivery-Id." },
                 "internalToken": { "type": "apiKey", "in": "header", "name": "X-Internal-Token",
                     "description": "With the tenant's id or name in X-Tenant-ID, where the path names none." },
             } },
@@ -85,5 +87,6 @@ fn scheme(credential: Credential) -> &'static str {
         Credential::DeviceKey => "deviceKey",
         Credential::ProvisioningKey => "provisioningKey",
         Credential::InternalToken => "internalToken",
+        Credential::Signature => "signature",
     }
 }

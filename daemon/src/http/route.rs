@@ -72,6 +72,8 @@ pub enum Credential {
     ProvisioningKey,
     /// `X-Internal-Token`, with the tenant that it is about in `X-Tenant-ID`, where that is asked.
     InternalToken,
+    /// `X-Signature` over `X-Timestamp` and the body.
+    Signature,
 }
 
 /// The credentials of people's programs and pages.

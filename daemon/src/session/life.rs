@@ -65,6 +65,19 @@ pub async fn check_user(app: &App, user: UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Ends what the users of a tenant left running, if they may no longer have it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn check_tenant(app: &App, tenant: TenantId) -> Result<(), StoreError> {
+    for (of, session) in app.store.open_sessions().await? {
+        if of == tenant && !may_keep(app, tenant, &session).await? {
+            end(app, tenant, &By::daemon(app.clock.now()), &session, WITHDRAWN).await?;
+        }
+    }
+    Ok(())
+}
+
 /// For those who show terminals of a host that is removed.
 const FAREWELL: Duration = Duration::from_secs(1);
 

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::audit::append;
+use super::license::room_for_host;
 use super::row::{json, number, parsed, parsed_option, time, time_option, to_json};
 use super::{Page, PageRequest, Store, StoreError};
 use crate::audit::{By, Entry};
@@ -158,6 +159,8 @@ pub struct StoredKey {
     pub state: HostState,
     /// The stored form of the key.
     pub key_hash: String,
+    /// Whether its tenant is let in.
+    pub active: bool,
 }
 
 impl std::fmt::Debug for StoredKey {
@@ -237,8 +240,9 @@ impl Store {
         // For an unknown id a row of nobody's takes the place of the one that is missing, so that the
         // answer takes as long to read.
         let row = sqlx::query(
-            "SELECT tenant_id, id, state, key_hash, 0 AS place FROM hosts WHERE api_id = $1 \
-             UNION ALL SELECT $2, $2, 'live', $3, 1 ORDER BY place LIMIT 1",
+            "SELECT h.tenant_id, h.id, h.state, h.key_hash, t.active, 0 AS place FROM hosts h \
+             JOIN tenants t ON t.id = h.tenant_id WHERE h.api_id = $1 \
+             UNION ALL SELECT $2, $2, 'live', $3, TRUE, 1 ORDER BY place LIMIT 1",
         )
         .bind(api_id.as_str())
         .bind(NOBODY)
@@ -250,6 +254,7 @@ impl Store {
             host: parsed(&row, "id")?,
             state: row.try_get::<&str, _>("state")?.parse()?,
             key_hash: row.try_get("key_hash")?,
+            active: row.try_get("active")?,
         };
         Ok((stored.key_hash != NOBODYS_KEY).then_some(stored))
     }
@@ -402,6 +407,7 @@ pub(super) async fn insert(
 ) -> Result<HostId, StoreError> {
     let host = HostId::new();
     let name = friendly_name(&new.friendly_name)?;
+    room_for_host(write, tenant).await?;
     if let Some(gateway) = new.gateway {
         gateway::check(write, tenant, None, gateway).await?;
     }

@@ -50,6 +50,15 @@ pub(super) fn time_option(
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis))
 }
 
+/// The same as [`number`], of a column that may be null.
+pub(super) fn number_option<T: TryFrom<i64>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let number = row.try_get::<Option<i64>, _>(column)?;
+    number.map(|n| T::try_from(n).map_err(|_| StoreError::Corrupt(column))).transpose()
+}
+
 /// A column that holds a count or number of an unsigned type.
 pub(super) fn number<T: TryFrom<i64>>(
     row: &SqliteRow,

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::audit::append;
+use super::license::room_for_user;
 use super::row::{parsed, time, time_option};
 use super::{Page, PageRequest, Store, StoreError};
 use crate::audit::{By, Entry};
@@ -297,6 +298,7 @@ pub(super) async fn insert(
     by: &By,
     new: &NewUser,
 ) -> Result<UserId, StoreError> {
+    room_for_user(write, tenant).await?;
     let user = UserId::new();
     sqlx::query(
         "INSERT INTO users (id, tenant_id, username, username_key, password_hash, disabled, \

@@ -18,10 +18,21 @@ fn service(method: Method, path: &'static str, summary: &'static str, handler: H
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![service(
-        Method::GET,
-        "/internal/v1/license/{tenant}",
-        "What a tenant is licensed for",
-        handler!(license::get),
-    )]
+    vec![
+        service(
+            Method::GET,
+            "/internal/v1/license/{tenant}",
+            "What a tenant is licensed for",
+            handler!(license::get),
+        ),
+        Route {
+            credentials: &[Credential::Signature],
+            ..service(
+                Method::POST,
+                "/internal/license/refresh",
+                "License a tenant: let it in or not, and how much it may have",
+                handler!(license::refresh),
+            )
+        },
+    ]
 }
