@@ -6,7 +6,6 @@
 //! ```
 
 mod doors;
-mod egress;
 mod upkeep;
 
 use std::path::PathBuf;

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod egress;
 pub mod event;
 pub mod fleet;
 pub mod guard;

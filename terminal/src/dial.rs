@@ -86,7 +86,10 @@ fn hosts(
 
 /// Connects to `host:port` before `deadline`: at one of `addresses`, or, without any, where its name
 /// leads to.
-pub(crate) async fn dial(
+///
+/// # Errors
+/// As [`resolve`], and `unreachable` or `timeout` when nobody answers.
+pub async fn dial(
     host: &str,
     port: u16,
     addresses: Option<&[IpAddr]>,
