@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::event::Events;
 use crate::guard::Guard;
 use crate::identity::{Door, OwnNames};
+use crate::ingest::Quotas;
 use crate::job::Jobs;
 use crate::keeper::DirectKeeper;
 use crate::patchmon::Patchmon;
@@ -56,6 +57,8 @@ pub struct App {
     pub schedules: Schedules,
     /// What PatchMon's agents need beside their link.
     pub patchmon: Patchmon,
+    /// How much devices send.
+    pub quotas: Quotas,
     /// The terminals that the daemon dials itself.
     pub keeper: DirectKeeper,
     /// Every task of a socket.
@@ -116,6 +119,7 @@ impl App {
             jobs: Jobs::default(),
             schedules: Schedules::default(),
             patchmon: Patchmon::default(),
+            quotas: Quotas::default(),
             stop: watch::Sender::new(None),
             store,
             clock,

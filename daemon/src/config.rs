@@ -56,6 +56,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// Compliance scans.
     pub compliance: Compliance,
+    /// What devices send.
+    pub ingest: Ingest,
     /// Directory with programs of PatchMon's agent that hosts may fetch.
     pub patchmon_programs: Option<PathBuf>,
     /// Socket of the process that keeps direct terminals; without one the daemon keeps them itself.
@@ -155,6 +157,20 @@ pub struct Compliance {
     pub kept: Duration,
 }
 
+/// What devices send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "every field is documented once, in the list of keys")]
+pub struct Ingest {
+    pub rows_per_host: u64,
+    pub bytes_per_host: u64,
+    pub rows_per_tenant: u64,
+    pub bytes_per_tenant: u64,
+    pub names_per_host: u32,
+    pub names_per_tenant: u32,
+    pub telemetry_kept: Duration,
+    pub records_kept: Duration,
+}
+
 /// Limits. Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "every field is documented once, in the list of keys")]
@@ -177,6 +193,7 @@ pub struct Limits {
     pub terminal_idle: Duration,
     pub heartbeat: Duration,
     pub auth_failures_per_minute_per_ip: u64,
+    pub registrations_per_minute_per_ip: u64,
 }
 
 impl Limits {

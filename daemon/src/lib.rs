@@ -22,6 +22,7 @@ pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod ingest;
 pub mod job;
 pub mod keeper;
 pub mod link;

@@ -35,6 +35,7 @@ mod row;
 mod schedule;
 mod session;
 mod settings;
+mod telemetry;
 mod tenant;
 mod ticket;
 mod user;
@@ -63,6 +64,7 @@ pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
 pub use session::{Left, NewSession, Session};
+pub use telemetry::{Ages, Delivery, Ingested, Names, Reading, Readings, Record};
 pub use tenant::{Limits, Tenant};
 pub use ticket::StoredTicket;
 pub use user::{Candidate, NewUser, User};
@@ -164,6 +166,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
     (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
     (15, "people", include_str!("../migrations/0015_people.sql")),
+    (17, "devices", include_str!("../migrations/0017_devices.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
 ];
 

@@ -9,6 +9,7 @@
 //! | [`link`], [`frame`], [`stream`], [`window`] | daemon and keeper: words, bytes, flow control |
 //! | [`job`], [`report`], [`scan`] | commands to hosts, what a host reports in full, and how it complies |
 //! | [`docker`], [`integration`], [`settings`] | its containers, what else it can do, and what it is set to |
+//! | [`telemetry`] | what a host measures, and rows of its own |
 //! | [`release`] | what a release of the agent says of itself |
 //! | [`terminal`], [`event`], [`channel`] | page and daemon |
 //! | [`strict`] | JSON that can be read in one way only |
@@ -35,6 +36,7 @@ pub mod server_url;
 pub mod settings;
 pub mod stream;
 pub mod strict;
+pub mod telemetry;
 pub mod terminal;
 pub mod utf8;
 pub mod window;

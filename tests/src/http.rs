@@ -266,6 +266,39 @@ impl Client {
         self.send("DELETE", path, None).await
     }
 
+    /// The value of a header that was added; empty when there is none.
+    pub fn extra(&self, name: &str) -> &str {
+        let mut extra = self.extra.iter();
+        extra.find(|(added, _)| added == name).map_or("", |(_, value)| value)
+    }
+
+    /// Sends a body as it is, with the headers that were added and no others about it.
+    ///
+    /// # Panics
+    /// When no complete answer comes in time.
+    pub async fn send_bytes(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        for (name, value) in self.head() {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        let raw = self.raw(&[request.as_bytes(), body].concat()).await;
+        parse_answer(&raw).unwrap_or_else(|| {
+            panic!("{method} {path}: no HTTP in {:?}", String::from_utf8_lossy(&raw))
+        })
+    }
+
+    /// Sends bytes and hangs up without waiting for anything.
+    ///
+    /// # Panics
+    /// When the daemon can't be reached.
+    pub async fn break_off(&self, bytes: &[u8]) {
+        let mut wire = self.dial().await.expect("the daemon can be reached");
+        wire.write_all(bytes).await.expect("the daemon reads");
+        wire.flush().await.expect("the daemon reads");
+        let _ = wire.shutdown().await;
+    }
+
     /// Sends any request.
     ///
     /// # Panics

@@ -16,8 +16,8 @@ use super::show::Line;
 use super::source::{Origin, collect};
 use super::value::{Raw, Value, parse};
 use super::{
-    AuthConfig, BehindProxy, Compliance, Config, ConfigError, Internal, Jobs, Limits, Listen, Log,
-    LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
+    AuthConfig, BehindProxy, Compliance, Config, ConfigError, Ingest, Internal, Jobs, Limits,
+    Listen, Log, LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
 };
 
 /// Fewest bytes of any secret in production, and of those that others sign with everywhere.
@@ -82,6 +82,16 @@ pub(super) fn build(
             scans_per_host: values.small("compliance.scans_per_host"),
             kept: values.time("compliance.kept"),
         },
+        ingest: Ingest {
+            rows_per_host: values.number("ingest.rows_per_host"),
+            bytes_per_host: values.number("ingest.bytes_per_host"),
+            rows_per_tenant: values.number("ingest.rows_per_tenant"),
+            bytes_per_tenant: values.number("ingest.bytes_per_tenant"),
+            names_per_host: values.small("ingest.names_per_host"),
+            names_per_tenant: values.small("ingest.names_per_tenant"),
+            telemetry_kept: values.time("ingest.telemetry_kept"),
+            records_kept: values.time("ingest.records_kept"),
+        },
         patchmon_programs: values.text("patchmon.programs").map(PathBuf::from),
         keeper_socket: values.keeper_socket(),
         limits,
@@ -123,6 +133,7 @@ fn limits(values: &mut Values) -> Limits {
         terminal_idle: values.time("limits.terminal_idle"),
         heartbeat: values.time("limits.heartbeat"),
         auth_failures_per_minute_per_ip: values.number("limits.auth_failures_per_minute_per_ip"),
+        registrations_per_minute_per_ip: values.number("limits.registrations_per_minute_per_ip"),
     }
 }
 

@@ -187,6 +187,54 @@ pub const KEYS: &[Key] = &[
     ),
     key("compliance.kept", Form::Time(DAY, DECADE), "400d", "How long a compliance scan is kept."),
     key(
+        "ingest.rows_per_host",
+        Form::Number(1, 10_000_000),
+        "2000",
+        "Rows of telemetry and events that one host may send in a minute; then 429.",
+    ),
+    key(
+        "ingest.bytes_per_host",
+        Form::Size(64 * KIB, 1024 * MIB),
+        "4 MiB",
+        "Bytes that one host may send in a minute, unpacked; then 429.",
+    ),
+    key(
+        "ingest.rows_per_tenant",
+        Form::Number(1, 1_000_000_000),
+        "120000",
+        "Rows that all hosts of a tenant may send in a minute; then 429.",
+    ),
+    key(
+        "ingest.bytes_per_tenant",
+        Form::Size(64 * KIB, 16 * 1024 * MIB),
+        "64 MiB",
+        "Bytes that all hosts of a tenant may send in a minute, unpacked; then 429.",
+    ),
+    key(
+        "ingest.names_per_host",
+        Form::Number(0, 10_000),
+        "100",
+        "Names of its own that one host may measure; a batch with more is refused.",
+    ),
+    key(
+        "ingest.names_per_tenant",
+        Form::Number(0, 1_000_000),
+        "10000",
+        "Names of their own that all hosts of a tenant may measure together.",
+    ),
+    key(
+        "ingest.telemetry_kept",
+        Form::Time(DAY, DECADE),
+        "90d",
+        "How long measurements are kept: by the minute for a day, by five minutes for a week, then by the hour.",
+    ),
+    key(
+        "ingest.records_kept",
+        Form::Time(HOUR, YEAR),
+        "7d",
+        "How long other rows are kept, of which each host has 2000 and 4 MiB at most.",
+    ),
+    key(
         "patchmon.programs",
         Form::Text,
         "",
@@ -319,6 +367,12 @@ pub const KEYS: &[Key] = &[
         Form::Number(1, 1_000_000),
         "1000",
         "Failed authentications of one address (IPv6: /64) a minute; then 429.",
+    ),
+    key(
+        "limits.registrations_per_minute_per_ip",
+        Form::Number(1, 1_000_000),
+        "100",
+        "Hosts that one address (IPv6: /64) may register in a minute; then 429.",
     ),
 ];
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::doors::Certificates;
 use crate::app::App;
 use crate::audit::{Actor, By, Entry};
+use crate::store::Ages;
 
 /// How often certificates are looked at: a new pair of files is served this soon.
 const CERTIFICATES: Duration = Duration::from_secs(2);
@@ -46,6 +47,11 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 let before = app.clock.now().minus(crate::http::REMEMBERED);
                 if let Err(error) = app.store.remove_deliveries(before).await {
                     tracing::error!(%error, "old deliveries could not be removed");
+                }
+                let ingest = app.config().ingest;
+                let ages = Ages::new(ingest.telemetry_kept, ingest.records_kept);
+                if let Err(error) = app.store.age_telemetry(ages, app.clock.now()).await {
+                    tracing::error!(%error, "old measurements could not be put together");
                 }
                 write_refusals(&app).await;
             }

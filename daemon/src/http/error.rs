@@ -66,6 +66,19 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
+    /// 413: the body is too large.
+    #[must_use]
+    pub fn too_large() -> Self {
+        let message = "the body is larger than this route takes";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 415: the body is not of a form that this route takes.
+    #[must_use]
+    pub fn wrong_type(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_type", message)
+    }
+
     /// 429: too much; try again later.
     #[must_use]
     pub fn too_many(message: impl Into<String>, retry_after: u64) -> Self {

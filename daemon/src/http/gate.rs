@@ -198,6 +198,20 @@ impl Call {
         serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
     }
 
+    /// The body as it came, of as many bytes as most routes take.
+    ///
+    /// # Errors
+    /// 413 when it is too large, 400 when it ends early.
+    pub async fn bytes(&mut self) -> Result<Bytes, Refusal> {
+        self.bytes_within(self.body_limit).await
+    }
+
+    /// How many bytes most routes take.
+    #[must_use]
+    pub fn body_limit(&self) -> usize {
+        self.body_limit
+    }
+
     /// The body's bytes, of which there may be so many.
     ///
     /// # Errors
@@ -205,17 +219,13 @@ impl Call {
     pub async fn bytes_within(&mut self, limit: usize) -> Result<Bytes, Refusal> {
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let body = std::mem::take(body);
-        let too_large = || {
-            let message = "the body is larger than this route takes";
-            Refusal::new(http::StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-        };
         // What is announced to be too large need not come first.
         if body.size_hint().lower() > limit as u64 {
-            return Err(too_large());
+            return Err(Refusal::too_large());
         }
         match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Refusal::too_large()),
             Err(_) => Err(Refusal::bad_request("the body ended early")),
         }
     }

@@ -19,6 +19,7 @@ binary=/usr/bin/gangplank-agent
 config=/etc/gangplank/agent.toml
 lock=/etc/gangplank/agent.lock
 journal=/etc/gangplank/agent.jobs
+telemetry=/etc/gangplank/agent.telemetry
 updates=/etc/gangplank/agent.update
 own_ca=/etc/gangplank/agent.ca.pem
 unit=/etc/systemd/system/gangplank-agent.service
@@ -104,7 +105,7 @@ uninstall() {
     fi
     rm -f "$unit" "$helper_socket" "$helper_service" "$binary"
     rm -f "$config" "$lock" "$own_ca" "$helper_policy"
-    rm -rf "$journal"
+    rm -rf "$journal" "$telemetry"
     # Its floor stays: it keeps this host from being brought back to an older version.
     rm -rf "$updates/versions" "$updates/incoming"
     rm -f "$updates/state.json"
@@ -123,7 +124,7 @@ roll_back() {
         rm -f "$binary" "$unit" "$helper_socket" "$helper_service"
         if [ "$enrolled" = yes ]; then
             rm -f "$config" "$lock" "$own_ca"
-            rm -rf "$journal" "$updates"
+            rm -rf "$journal" "$telemetry" "$updates"
         fi
         if systemd; then
             systemctl disable "$service" >/dev/null 2>&1 || true
@@ -209,9 +210,9 @@ main() {
     fi
     mkdir -p /etc/gangplank
     chmod 755 /etc/gangplank
-    # The agent may write its lock, its journal and what it is updated to, and nothing else beside its
-    # configuration.
-    for directory in "$journal" "$updates"; do
+    # The agent may write its lock, its journal, what it measured and what it is updated to, and nothing
+    # else beside its configuration.
+    for directory in "$journal" "$telemetry" "$updates"; do
         mkdir -p "$directory"
         chmod 700 "$directory"
         chown -R "$user" "$directory"

@@ -11,6 +11,7 @@ mod compliance;
 mod jobs;
 mod patchmon;
 mod people;
+mod telemetry;
 
 use std::sync::LazyLock;
 
@@ -240,6 +241,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     routes.extend(jobs::routes());
     routes.extend(claims::routes());
     routes.extend(compliance::routes());
+    routes.extend(self::telemetry::routes());
     routes.extend(patchmon::routes());
     routes.extend(people::routes());
     routes.push(Route {
