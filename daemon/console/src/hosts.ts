@@ -24,7 +24,7 @@ export function applyEvent(
   event: HostEvent,
 ): ReadonlyMap<string, Host> {
   // What happens in a host changes nothing of the list.
-  if (event.kind === "container") return list;
+  if (event.kind === "container" || event.kind === "event") return list;
   const next = new Map(list);
   if (event.kind === "removed") next.delete(event.host_id);
   else next.set(event.host.id, event.host);

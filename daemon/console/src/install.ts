@@ -16,7 +16,7 @@ export const startInstall = (known: Iterable<string>): Install => ({
 
 /** What a host event tells about the host waited for: the first one that is new. */
 export function follow(install: Install, event: HostEvent): Install {
-  if (event.kind === "container") return install;
+  if (event.kind === "container" || event.kind === "event") return install;
   if (event.kind === "removed") {
     return event.host_id === install.host?.id ? { ...install, host: null } : install;
   }

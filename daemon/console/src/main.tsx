@@ -8,6 +8,7 @@ import "./style/pages.css";
 import "./style/hosts.css";
 import "./style/jobs.css";
 import "./style/compliance.css";
+import "./style/telemetry.css";
 import "./style/terminal.css";
 
 const root = document.getElementById("app");

@@ -149,7 +149,9 @@ export interface Page<T> {
 export type HostEvent =
   | { kind: "added" | "changed" | "presence" | "first_report"; host: Host }
   | { kind: "removed"; host_id: string }
-  | { kind: "container"; host_id: string };
+  | { kind: "container"; host_id: string }
+  /** What the host itself says that happened on it. */
+  | { kind: "event"; host_id: string };
 
 export interface Envelope {
   topic: string;

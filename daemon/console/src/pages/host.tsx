@@ -9,6 +9,7 @@ import { ReportView } from "../jobs/report-view";
 import { RunDialog } from "../jobs/run";
 import { go, route } from "../route";
 import { may } from "../session";
+import { TelemetrySection } from "../telemetry/section";
 import { openTerminal } from "../terminal/tabs";
 import { ways } from "../terminal/ways";
 import { useBusy } from "../ui/busy";
@@ -266,6 +267,7 @@ export function HostPage() {
       <section>
         <Facts host={host} />
       </section>
+      {!pending && <TelemetrySection host={host} />}
       {!pending && <ReportView host={host} />}
       {!pending && may("compliance:read") && <HostComplianceSection host={host} />}
       {!pending && <Containers host={host} />}
