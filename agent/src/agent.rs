@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::future::pending;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gangplank_certs::TrustError;
 use gangplank_proto::fact::Hello;
@@ -29,6 +30,7 @@ use crate::link::{
 };
 use crate::patchmon::Service;
 use crate::policy::Account;
+use crate::telemetry::{Nature, Telemetry};
 use crate::update::trial::Trial;
 use crate::update::{Updates, built_as};
 use crate::{docker, facts};
@@ -84,6 +86,7 @@ pub struct Agent {
     terminals: TaskTracker,
     journal: Journal,
     work: TaskTracker,
+    telemetry: PathBuf,
     updates: Updates,
     state: watch::Sender<State>,
     heartbeat: Duration,
@@ -128,6 +131,7 @@ impl Agent {
             keeper,
             terminals,
             journal: Journal::new(file::beside(&config.path, "jobs")),
+            telemetry: file::beside(&config.path, "telemetry"),
             work: TaskTracker::new(),
             updates,
             state: watch::Sender::new(State::Connecting),
@@ -177,11 +181,25 @@ impl Agent {
         let follow = docker::follow(self.containers.clone(), local, settings);
         self.work.spawn(stop.clone().run_until_cancelled_owned(follow));
         match self.dialer.kind() {
-            ServerKind::Gangplank => self.link(&jobs, &stop).await,
+            ServerKind::Gangplank => {
+                let telemetry = self.telemetry().run();
+                self.work.spawn(stop.clone().run_until_cancelled_owned(telemetry));
+                self.link(&jobs, &stop).await;
+            }
             ServerKind::PatchMon => self.patchmon(&stop).await,
         }
         self.state.send_replace(State::Stopping);
         self.hang_up(&jobs).await;
+    }
+
+    fn telemetry(&self) -> Telemetry {
+        Telemetry {
+            dialer: self.dialer.clone(),
+            credentials: self.credentials.clone(),
+            local: self.local.subscribe(),
+            directory: self.telemetry.clone(),
+            nature: Nature { now: SystemTime::now, random },
+        }
     }
 
     /// One link to a daemon after the other.

@@ -15,10 +15,12 @@
 //! | `host.ssh_dir` | where this host's sshd has its keys and settings, `/etc/ssh` |
 //! | `docker.socket` | where the container engine listens, `/var/run/docker.sock` |
 //! | `helper.socket` | where the privileged helper listens, see [`crate::helper`] |
+//! | `telemetry.every` | how often the host is measured, `1m`; `0` for never |
 //! | `policy.*` | see [`crate::policy`] |
 //! | `update.keys` | public keys of releases that this host may run, see [`crate::update`] |
 //! | `tools.NAME.*` | what `run_tool` may run, see [`crate::policy::Tool`] |
 
+mod duration;
 pub mod file;
 mod key;
 mod parse;
@@ -28,6 +30,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gangplank_certs::ClientTrust;
 use gangplank_proto::id::ApiId;
@@ -37,6 +40,9 @@ use gangplank_proto::server_url::ServerUrl;
 use crate::dial::proxy::Proxies;
 use crate::policy::{Policy, Tool};
 use crate::update::Keys;
+
+/// How often a host is measured unless somebody says otherwise.
+pub const MEASURED_EVERY: Duration = Duration::from_secs(60);
 
 /// Where the configuration is unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/gangplank/agent.toml";
@@ -114,6 +120,8 @@ pub struct Local {
     pub ssh_dir: PathBuf,
     /// Where the helper listens that does what needs root, if there is one.
     pub helper: PathBuf,
+    /// How often it is measured; zero for never.
+    pub telemetry: Duration,
 }
 
 /// How much is logged.

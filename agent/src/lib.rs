@@ -11,6 +11,7 @@
 //! | [`helper`] | what needs root, by verbs over a local socket |
 //! | [`packages`] | updates by the host's package manager |
 //! | [`scan`] | compliance scanners, and what they find |
+//! | [`telemetry`] | what the host measures of itself |
 //! | [`update`] | how the program is replaced by a newer one that somebody signed |
 //! | [`mod@log`] | what is written down |
 
@@ -32,4 +33,5 @@ pub mod policy;
 mod process;
 pub mod report;
 pub mod scan;
+pub mod telemetry;
 pub mod update;

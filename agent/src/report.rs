@@ -1,6 +1,6 @@
 //! A host in full: what takes longer to find out than what the daemon is told with each link.
 
-mod device;
+pub(crate) mod device;
 pub(crate) mod package;
 
 use std::path::Path;

@@ -45,6 +45,7 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
         beside(config, "ca.pem"),
         beside(config, "lock"),
         beside(config, "jobs"),
+        beside(config, "telemetry"),
     ];
     if service {
         doomed.extend(UNIT_FILES.map(PathBuf::from));

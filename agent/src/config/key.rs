@@ -37,11 +37,13 @@ const KEYS: &[(&str, Kind)] = &[
     ("policy.packages", Kind::Switch),
     ("policy.docker", Kind::Switch),
     ("docker.socket", Kind::Text),
+    ("telemetry.every", Kind::Text),
     ("update.keys", Kind::List),
 ];
 
 /// Sections that only this program has; in others a variable may be meant for the daemon.
-const OWN_SECTIONS: &[&str] = &["credentials", "docker", "helper", "host", "policy", "update"];
+const OWN_SECTIONS: &[&str] =
+    &["credentials", "docker", "helper", "host", "policy", "telemetry", "update"];
 
 /// A value as it was written. It may be a secret: it has no `Debug` and problems never show it.
 #[derive(Clone)]

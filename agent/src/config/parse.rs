@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gangplank_certs::ClientTrust;
 use gangplank_proto::id::ApiId;
@@ -10,12 +11,16 @@ use gangplank_proto::server_url::ServerUrl;
 
 use super::key::Values;
 use super::{
-    ConfigError, Credentials, Environment, Level, Local, Problem, Server, ServerKind, file, tool,
+    ConfigError, Credentials, Environment, Level, Local, MEASURED_EVERY, Problem, Server,
+    ServerKind, duration, file, tool,
 };
 use crate::dial::proxy::Proxies;
 use crate::helper;
 use crate::policy::{Policy, Tool};
 use crate::update::Keys;
+
+/// Longest time between two measurements.
+const LONGEST_EVERY: Duration = Duration::from_secs(3600);
 
 /// Longest API key, in bytes.
 const KEY_LEN: usize = 512;
@@ -224,7 +229,20 @@ impl<'a> Reader<'a> {
         let helper = self.path("helper.socket").unwrap_or_else(|| PathBuf::from(helper::SOCKET));
         let tools = std::mem::take(&mut self.tools);
         let (policy, keys, log) = (self.policy(), self.keys(), self.level());
-        Local { policy, tools, keys, log, ssh_dir, helper }
+        let telemetry = self.telemetry();
+        Local { policy, tools, keys, log, ssh_dir, helper, telemetry }
+    }
+
+    fn telemetry(&mut self) -> Duration {
+        let Some(text) = self.values.text("telemetry.every") else { return MEASURED_EVERY };
+        match duration::parse(text) {
+            Some(every) if every <= LONGEST_EVERY => every,
+            _ => {
+                let reason = format!("'{}' is no time up to an hour", text.escape_debug());
+                self.problem("telemetry.every", &reason, "write it like 1m, or 0 for never");
+                MEASURED_EVERY
+            }
+        }
     }
 
     fn keys(&mut self) -> Keys {

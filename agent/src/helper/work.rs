@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gangplank_proto::job::Done;
 use tokio::net::unix::pipe;
@@ -133,5 +134,6 @@ fn local(allowed: &Policy) -> Local {
         log: Level::default(),
         ssh_dir: "/etc/ssh".into(),
         helper: SOCKET.into(),
+        telemetry: Duration::ZERO,
     }
 }

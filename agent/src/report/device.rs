@@ -41,6 +41,9 @@ const NOT_DISKS: [&str; 24] = [
     "tracefs",
 ];
 
+/// How the kinds of file systems begin that somebody else has to answer for.
+const AFAR: [&str; 8] = ["nfs", "cifs", "smb", "fuse", "ceph", "9p", "afs", "glusterfs"];
+
 pub(super) fn interfaces() -> Vec<Interface> {
     let Ok(found) = getifaddrs() else { return Vec::new() };
     let mut interfaces: BTreeMap<String, Interface> = BTreeMap::new();
@@ -79,7 +82,17 @@ fn prefix(mask: IpAddr) -> u32 {
     }
 }
 
-pub(super) fn disks() -> Vec<Disk> {
+/// All file systems.
+pub(crate) fn disks() -> Vec<Disk> {
+    mounted(|_| true)
+}
+
+/// Those that need nobody else to answer.
+pub(crate) fn local_disks() -> Vec<Disk> {
+    mounted(|kind| !AFAR.iter().any(|afar| kind.starts_with(afar)))
+}
+
+fn mounted(wanted: impl Fn(&str) -> bool) -> Vec<Disk> {
     let mounts = file::read(Path::new("/proc/self/mounts")).unwrap_or_default();
     let mut seen = BTreeSet::new();
     let mut disks = Vec::new();
@@ -90,7 +103,7 @@ pub(super) fn disks() -> Vec<Disk> {
             continue;
         };
         let root = mount == "/";
-        let disk = !NOT_DISKS.contains(&kind.as_str());
+        let disk = !NOT_DISKS.contains(&kind.as_str()) && wanted(&kind);
         // A disk that is mounted again elsewhere is still one disk.
         if !(root || disk && seen.insert(device.clone())) {
             continue;

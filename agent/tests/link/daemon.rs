@@ -342,6 +342,7 @@ pub(crate) fn config(url: ServerUrl, trust: ClientTrust, policy: Policy) -> Conf
             log: Level::Info,
             ssh_dir: "/nonexistent".into(),
             helper: "/nonexistent".into(),
+            telemetry: Duration::ZERO,
         },
     }
 }
