@@ -64,7 +64,7 @@ pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
 pub use session::{Left, NewSession, Session};
-pub use telemetry::{Ages, Delivery, Ingested, Names, Reading, Readings, Record};
+pub use telemetry::{Ages, Ingested, Names, Parcel, Reading, Readings, Record};
 pub use tenant::{Limits, Tenant};
 pub use ticket::StoredTicket;
 pub use user::{Candidate, NewUser, User};

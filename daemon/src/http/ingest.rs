@@ -15,7 +15,7 @@ use super::no_content;
 use crate::app::App;
 use crate::event::Topic;
 use crate::ingest::{Batch, IngestError, Quota};
-use crate::store::{Delivery, HostState, Ingested, Names};
+use crate::store::{HostState, Ingested, Names, Parcel};
 
 /// What a batch may come to when it is unpacked, in times of what a body may have.
 const EXPANSION: usize = 8;
@@ -63,8 +63,8 @@ pub(super) async fn take(app: Arc<App>, mut call: Call) -> Result<Response, Refu
         return Err(Refusal::too_many(message, wait.as_secs() + 1));
     }
     let names = Names { of_host: config.names_per_host, of_tenant: config.names_per_tenant };
-    let delivery = Delivery { key, hash, batch };
-    match app.store.ingest(tenant, host, delivery, names, now).await? {
+    let parcel = Parcel { key, hash, batch };
+    match app.store.ingest(tenant, host, parcel, names, now).await? {
         Ingested::Kept(told) => {
             if let Some(seq) = told {
                 app.events.tell(tenant, Topic::Hosts, seq);

@@ -78,7 +78,7 @@ pub type Readings = BTreeMap<String, Reading>;
 
 /// A batch as it was delivered.
 #[derive(Debug, Clone)]
-pub struct Delivery {
+pub struct Parcel {
     /// The sender's key for it, if it has one.
     pub key: Option<String>,
     /// Hash of its bytes.
@@ -120,7 +120,7 @@ impl Store {
         &self,
         tenant: TenantId,
         host: HostId,
-        delivery: Delivery,
+        parcel: Parcel,
         names: Names,
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
@@ -133,7 +133,7 @@ impl Store {
         if known.is_none() {
             return Ok(Ingested::NoHost);
         }
-        let Delivery { key, hash, batch } = delivery;
+        let Parcel { key, hash, batch } = parcel;
         if let Some(key) = key
             && let Some(before) = remember(&mut tx, tenant, host, &key, &hash, now).await?
         {

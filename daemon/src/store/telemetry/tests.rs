@@ -11,14 +11,14 @@ use crate::store::tests::{Fixture, START, by, fixture, host};
 const NAMES: Names = Names { of_host: 3, of_tenant: 4 };
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn delivery(key: &str, rows: &serde_json::Value, now: Timestamp) -> Delivery {
+fn parcel(key: &str, rows: &serde_json::Value, now: Timestamp) -> Parcel {
     let body = rows.to_string();
     let batch = Batch::parse(body.as_bytes(), now).unwrap();
-    Delivery { key: Some(key.to_owned()), hash: body, batch }
+    Parcel { key: Some(key.to_owned()), hash: body, batch }
 }
 
 async fn send(fixture: &Fixture, host: HostId, key: &str, rows: serde_json::Value) -> Ingested {
-    let sent = delivery(key, &rows, START);
+    let sent = parcel(key, &rows, START);
     fixture.store.ingest(fixture.tenant, host, sent, NAMES, START).await.unwrap()
 }
 
@@ -44,7 +44,7 @@ async fn a_batch_is_kept_once_under_its_key() {
     assert_eq!(readings(&fixture, one).await[0].1["cpu"], Reading(1, 5.0, 5.0, 5.0));
     assert_eq!(records(&fixture, fixture.tenant, one).await.len(), 1);
     assert!(records(&fixture, fixture.other, one).await.is_empty());
-    let sent = delivery("b", &rows(), START);
+    let sent = parcel("b", &rows(), START);
     let foreign = fixture.store.ingest(fixture.other, one, sent, NAMES, START).await.unwrap();
     assert_eq!(foreign, Ingested::NoHost);
     // What a host said goes with it.
@@ -58,7 +58,7 @@ async fn keys_are_remembered_in_a_bounded_number() {
     let one = host(&fixture, "one").await;
     for turn in 0..KEYS + 20 {
         let now = START.plus(Duration::from_secs(turn.unsigned_abs()));
-        let sent = delivery(&format!("key-{turn}"), &json!([]), now);
+        let sent = parcel(&format!("key-{turn}"), &json!([]), now);
         fixture.store.ingest(fixture.tenant, one, sent, NAMES, now).await.unwrap();
     }
     let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ingested")
@@ -142,7 +142,7 @@ async fn a_full_disk_keeps_nothing_and_the_batch_can_come_again() {
     sqlx::query(bound(pages)).execute(&fixture.store.writer).await.unwrap();
     let rows: Vec<_> =
         (0..40).map(|row| json!({ "kind": "x", "n": row, "s": "y".repeat(9000) })).collect();
-    let sent = delivery("1", &json!(rows), START);
+    let sent = parcel("1", &json!(rows), START);
     let full = fixture.store.ingest(fixture.tenant, one, sent.clone(), NAMES, START).await;
     assert!(matches!(full, Err(StoreError::NotWritable(_))), "{full:?}");
     assert!(records(&fixture, fixture.tenant, one).await.is_empty());
