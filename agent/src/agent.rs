@@ -12,6 +12,7 @@ use gangplank_proto::limit;
 use gangplank_proto::link::Open;
 use gangplank_proto::release::Version;
 use gangplank_proto::settings::Settings;
+use gangplank_terminal::frozen::Frozen;
 use gangplank_terminal::keeper::{Keeper, KeeperConfig};
 use gangplank_terminal::lent::Lender;
 use gangplank_terminal::link::Channels;
@@ -31,6 +32,7 @@ use crate::link::{
 use crate::patchmon::Service;
 use crate::policy::Account;
 use crate::telemetry::{Nature, Telemetry};
+use crate::update::handover::Handover;
 use crate::update::trial::Trial;
 use crate::update::{Updates, built_as};
 use crate::{docker, facts};
@@ -98,10 +100,11 @@ impl Agent {
     /// # Errors
     /// [`TrustError`] when what is to be trusted can't be used.
     pub fn new(config: Config) -> Result<Self, TrustError> {
-        Self::of_release(config, built_as(), None)
+        Self::of_release(config, built_as(), None, None)
     }
 
-    /// As [`Self::new`], for a program that was released as this version and may be on trial.
+    /// As [`Self::new`], for a program that was released as this version, may be on trial, and was
+    /// `left` terminals by the program before it.
     ///
     /// # Errors
     /// [`TrustError`] when what is to be trusted can't be used.
@@ -109,6 +112,7 @@ impl Agent {
         config: Config,
         release: Version,
         trial: Option<Trial>,
+        left: Option<Arc<Handover>>,
     ) -> Result<Self, TrustError> {
         let terminals = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -120,7 +124,7 @@ impl Agent {
         };
         let dialer = Dialer::new(&config.server)?;
         let keeper = Keeper::new(bounds, terminals.clone(), stop);
-        let updates = Updates::new(&config, dialer.clone(), keeper.clone(), release, trial);
+        let updates = Updates::new(&config, dialer.clone(), keeper.clone(), release, trial, left);
         Ok(Self {
             dialer,
             credentials: config.credentials,
@@ -169,8 +173,10 @@ impl Agent {
     }
 
     /// Runs until `stop` is cancelled: connects, serves, and connects again. Then terminals are
-    /// hung up, the daemon hears of it, and the link is closed.
-    pub async fn run(&self, stop: CancellationToken) {
+    /// hung up, the daemon hears of it, and the link is closed. When another program takes over, the
+    /// terminals that can outlive this one are answered for it.
+    pub async fn run(&self, stop: CancellationToken) -> Vec<Frozen> {
+        self.updates.begin();
         let around = Surroundings {
             local: self.local.subscribe(),
             settings: self.settings.clone(),
@@ -190,6 +196,7 @@ impl Agent {
         }
         self.state.send_replace(State::Stopping);
         self.hang_up(&jobs).await;
+        self.leave().await
     }
 
     fn telemetry(&self) -> Telemetry {
@@ -342,11 +349,23 @@ impl Agent {
         Hello { sessions: self.keeper.list(), ..hello }
     }
 
-    /// Ends all terminals and commands and waits, but not for long, until their processes are gone.
+    /// Whether terminals are left to another program. A PatchMon server knows no coming back to them.
+    fn is_replaced(&self) -> bool {
+        self.updates.restart().is_cancelled() && self.dialer.kind() == ServerKind::Gangplank
+    }
+
+    /// Ends all commands, and the terminals that end with this program, and waits, but not for long,
+    /// until their processes are gone.
     async fn hang_up(&self, jobs: &Jobs) {
-        self.keeper.shutdown();
-        self.terminals.close();
-        let (terminals, ()) = tokio::join!(timeout(DRAIN, self.terminals.wait()), async {
+        let terminals = async {
+            if self.is_replaced() {
+                return self.keeper.end_bound_to_program().await;
+            }
+            self.keeper.shutdown();
+            self.terminals.close();
+            self.terminals.wait().await;
+        };
+        let (terminals, ()) = tokio::join!(timeout(DRAIN, terminals), async {
             if timeout(STOP_JOBS, jobs.stop()).await.is_err() {
                 tracing::warn!("commands did not end in time");
             }
@@ -354,6 +373,20 @@ impl Agent {
         if terminals.is_err() {
             tracing::warn!(left = self.keeper.len(), "terminals did not end in time");
         }
+    }
+
+    /// Lays to rest what goes on in another program. There is no link any more: whoever shows one of
+    /// them was told nothing, and comes back to it.
+    async fn leave(&self) -> Vec<Frozen> {
+        if !self.is_replaced() {
+            return Vec::new();
+        }
+        self.keeper.freeze();
+        self.terminals.close();
+        if timeout(DRAIN, self.terminals.wait()).await.is_err() {
+            tracing::warn!(left = self.keeper.len(), "terminals were not left in time");
+        }
+        self.keeper.frozen()
     }
 }
 
@@ -363,6 +396,7 @@ fn lender(local: watch::Receiver<Arc<Local>>) -> Lender {
         let socket = local.borrow().helper.clone();
         async move { borrow::shell(&socket, &user, &request).await }
     })
+    .resuming(borrow::resumed)
 }
 
 /// Says why there is no link: once loudly, and again only when the reason is another.

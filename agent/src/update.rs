@@ -14,12 +14,16 @@
 //! started again by the service manager, or, where there is none, stays as the parent of a version on
 //! trial.
 //!
+//! Terminals outlive all of this: the program that ends leaves them to whatever comes, and whoever is
+//! connected takes them ([`handover`]).
+//!
 //! What is run was signed by a key that the host's own file names, and that is checked on the opened
 //! file that is executed, at each start ([`version`]). What the daemon sends is not believed before.
 
 pub mod check;
 mod download;
 pub mod fetch;
+pub mod handover;
 pub mod incoming;
 pub mod key;
 pub mod launch;

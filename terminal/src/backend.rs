@@ -2,13 +2,15 @@
 //! output and a sink for input, and both can be waited for at the same time.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 use gangplank_proto::error::HostKey;
 use gangplank_proto::link::Exit;
 
+use crate::frozen::Held;
 use crate::input::{Input, Task};
-use crate::{lent, pty, ssh, tcp};
+use crate::{lent, pty, shell, side, ssh, tcp};
 
 /// What comes out of a backend.
 #[derive(Debug)]
@@ -45,8 +47,7 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) enum Sink {
     Ssh(ssh::client::Sink),
-    Pty(pty::Sink),
-    Lent(lent::Sink),
+    Pty(side::Sink),
     Tcp(tcp::Sink),
     #[cfg(test)]
     Simulated(crate::simulation::shell::Sink),
@@ -78,7 +79,6 @@ impl Sink {
                 match self {
                     Self::Ssh(sink) => sink.resize(size).await?,
                     Self::Pty(sink) => sink.resize(size)?,
-                    Self::Lent(sink) => sink.resize(size)?,
                     Self::Tcp(_) => {}
                     #[cfg(test)]
                     Self::Simulated(_) => {}
@@ -90,7 +90,6 @@ impl Sink {
                 let written = match self {
                     Self::Ssh(sink) => sink.write(data).await?,
                     Self::Pty(sink) => sink.write(data).await?,
-                    Self::Lent(sink) => sink.write(data).await?,
                     Self::Tcp(sink) => sink.write(data).await?,
                     #[cfg(test)]
                     Self::Simulated(sink) => sink.write(data).await?,
@@ -105,7 +104,7 @@ impl Sink {
                 match self {
                     Self::Ssh(sink) => sink.eof().await?,
                     // A PTY has no half-close: a shell reads its end from a key.
-                    Self::Pty(_) | Self::Lent(_) => {}
+                    Self::Pty(_) => {}
                     Self::Tcp(sink) => sink.eof().await?,
                     #[cfg(test)]
                     Self::Simulated(_) => {}
@@ -128,9 +127,49 @@ impl Backend {
                 exit
             }
             (Source::Pty(source), Sink::Pty(sink)) => source.close(sink, exit).await,
-            (Source::Lent(source), Sink::Lent(sink)) => source.close(sink, exit).await,
+            (Source::Lent(source), Sink::Pty(sink)) => source.close(sink, exit).await,
             // Dropping both halves of a TCP stream closes it.
             _ => exit,
         }
+    }
+    /// Whether it can outlive this program.
+    pub(crate) fn lasts(&self) -> bool {
+        match &self.source {
+            Source::Pty(_) => shell::can_pass_on(),
+            Source::Lent(source) => source.lasts(),
+            Source::Tcp(_) => true,
+            Source::Ssh(_) => false,
+            #[cfg(test)]
+            Source::Simulated(_) => false,
+        }
+    }
+
+    /// Lets go of it, so that it goes on in a program that takes this one's place: answers what it
+    /// is, and what it is held by.
+    pub(crate) fn pass_on(self) -> io::Result<(Held, Vec<OwnedFd>)> {
+        match (self.source, self.sink) {
+            (Source::Pty(source), _) => {
+                let (pty, process, session) = source.pass_on()?;
+                let (exit, held) = ended(pty, process);
+                Ok((Held::Pty { session, exit }, held))
+            }
+            (Source::Lent(source), _) => {
+                let (pty, line) = source.pass_on()?;
+                let (exit, held) = ended(pty, line);
+                Ok((Held::Lent { exit }, held))
+            }
+            (Source::Tcp(source), Sink::Tcp(sink)) => {
+                let (eof, stream) = source.pass_on(sink)?;
+                Ok((Held::Tcp { eof }, vec![stream]))
+            }
+            _ => Err(io::Error::other("it lives in this program only")),
+        }
+    }
+}
+
+fn ended(pty: OwnedFd, way: Result<OwnedFd, Exit>) -> (Option<Exit>, Vec<OwnedFd>) {
+    match way {
+        Ok(way) => (None, vec![pty, way]),
+        Err(exit) => (Some(exit), vec![pty]),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes};
 use gangplank_proto::link::Size;
+use serde::{Deserialize, Serialize};
 
 /// Work that waits for a backend. Its bytes are bounded by the viewer's window, because only what
 /// the backend took is granted again.
@@ -19,12 +20,21 @@ pub(crate) struct Input {
     broken: bool,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Eof {
     #[default]
     No,
     Wanted,
     Said,
+}
+
+/// Work that waits, apart from its bytes, for a program that goes on with it.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FrozenInput {
+    sizes: Vec<Size>,
+    eof: Eof,
+    broken: bool,
 }
 
 /// What to do next.
@@ -106,6 +116,22 @@ impl Input {
         self.eof = Eof::Said;
         self.pending.clear();
         std::mem::take(&mut self.pending_len)
+    }
+
+    /// What waits, and its bytes.
+    pub(crate) fn freeze(self) -> (FrozenInput, Vec<u8>) {
+        let Self { pending, sizes, eof, broken, .. } = self;
+        let bytes = pending.iter().flatten().copied().collect();
+        (FrozenInput { sizes: sizes.into(), eof, broken }, bytes)
+    }
+
+    /// The same work, in another program.
+    pub(crate) fn thaw(frozen: FrozenInput, bytes: Vec<u8>) -> Self {
+        let FrozenInput { sizes, eof, broken } = frozen;
+        let pending_len = bytes.len();
+        let pending = Some(Bytes::from(bytes)).into_iter().filter(|bytes| !bytes.is_empty());
+        let sizes = sizes.into_iter().take(2).collect();
+        Self { pending: pending.collect(), pending_len, sizes, eof, broken }
     }
 
     /// Whether what comes now is for the backend at all.

@@ -10,16 +10,19 @@ use gangplank_proto::fact::HeldSession;
 use gangplank_proto::id::SessionId;
 use gangplank_proto::limit;
 use gangplank_proto::link::{FromTerminal, Keep, Open, Size};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel::TerminalEnd;
+use crate::frozen::{self, Frozen};
 use crate::lent::Lender;
 use crate::progress::Progress;
 use crate::pty::Spawner;
+use crate::stop::{Leaving, Stop};
 use crate::stream::{Gateway, Passage};
-use crate::terminal::{self, Attach, Beginning, Environment};
+use crate::terminal::{self, Attach, Environment, Reached, UPDATED};
 
 /// Bounds and times of a keeper.
 #[derive(Debug, Clone)]
@@ -65,11 +68,13 @@ struct Shared {
     tracker: TaskTracker,
     stop: CancellationToken,
     table: Mutex<HashMap<SessionId, Kept>>,
+    /// A terminal went out of the table.
+    gone: Notify,
 }
 
 #[derive(Debug)]
 struct Kept {
-    stop: CancellationToken,
+    stop: Stop,
     progress: Arc<Progress>,
     attaching: mpsc::Sender<Attach>,
 }
@@ -81,9 +86,6 @@ impl Shared {
     }
 }
 
-/// A place in the table, and what its terminal is told by.
-type Seated = (Seat, CancellationToken, Arc<Progress>, mpsc::Receiver<Attach>);
-
 /// Takes a terminal out of the table when its task ends, however it ends.
 struct Seat {
     shared: Arc<Shared>,
@@ -93,6 +95,7 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.shared.table().remove(&self.session_id);
+        self.shared.gone.notify_waiters();
     }
 }
 
@@ -108,9 +111,11 @@ impl Keeper {
             passage: None,
             lender: config.lender,
             spawner: Arc::new(Spawner::default()),
+            leaving: Leaving::default(),
         };
         let (terminals, table) = (config.terminals, Mutex::default());
-        Self { shared: Arc::new(Shared { environment, terminals, tracker, stop, table }) }
+        let gone = Notify::new();
+        Self { shared: Arc::new(Shared { environment, terminals, tracker, stop, table, gone }) }
     }
 
     /// Opens a terminal for the viewer at the other side of `end`. The viewer gets
@@ -147,7 +152,7 @@ impl Keeper {
         keep: Keep,
         end: TerminalEnd,
     ) {
-        let (seat, stop, progress, attaching) = match self.seat(session_id) {
+        let (seat, reached) = match self.seat(session_id, Progress::new()) {
             Ok(seated) => seated,
             Err(error) => {
                 // A viewer that left before it was refused needs no answer.
@@ -157,8 +162,7 @@ impl Keeper {
         };
         self.shared.tracker.spawn(async move {
             let _seat = seat;
-            let beginning = Beginning { open, keep, end, progress, attaching, stop };
-            terminal::run(beginning, environment).await;
+            terminal::run(open, keep, end, reached, environment).await;
         });
     }
 
@@ -195,26 +199,35 @@ impl Keeper {
         let _ = attach.end.word(FromTerminal::Error(error));
     }
 
-    fn seat(&self, session_id: SessionId) -> Result<Seated, OpenError> {
+    /// A place in the table, and how the terminal there is reached.
+    fn seat(
+        &self,
+        session_id: SessionId,
+        progress: Progress,
+    ) -> Result<(Seat, Reached), OpenError> {
         let mut table = self.shared.table();
         let taken = table.len();
         let Entry::Vacant(place) = table.entry(session_id) else {
             let message = "the session has a terminal already";
             return Err(OpenError::new(ErrorCode::AlreadyConnected, message));
         };
+        if self.shared.environment.leaving.has_begun() {
+            return Err(OpenError::new(ErrorCode::NotAllowed, UPDATED));
+        }
         if taken >= self.shared.terminals {
             let message = format!("there are {taken} terminals already; end one first");
             return Err(OpenError::new(ErrorCode::NotAllowed, message));
         }
-        let stop = self.shared.stop.child_token();
-        let progress = Arc::new(Progress::new());
+        let stop = Stop::under(&self.shared.stop);
+        let progress = Arc::new(progress);
         let (attach, attaching) = mpsc::channel(1);
         place.insert(Kept {
             stop: stop.clone(),
             progress: Arc::clone(&progress),
             attaching: attach,
         });
-        Ok((Seat { shared: Arc::clone(&self.shared), session_id }, stop, progress, attaching))
+        let seat = Seat { shared: Arc::clone(&self.shared), session_id };
+        Ok((seat, Reached { session_id, progress, attaching, stop }))
     }
 
     /// The terminals that are open, with the offsets that they have reached.
@@ -227,7 +240,7 @@ impl Keeper {
     /// Ends a terminal. Answers whether there was one; it is gone from the list once its processes
     /// are.
     pub fn end(&self, session_id: SessionId) -> bool {
-        self.shared.table().get(&session_id).map(|kept| kept.stop.cancel()).is_some()
+        self.shared.table().get(&session_id).map(|kept| kept.stop.now()).is_some()
     }
 
     /// Whether a terminal is here, or about to be.
@@ -251,5 +264,61 @@ impl Keeper {
     /// Ends all terminals, now and to come. Whoever owns the tracker waits for it to be empty.
     pub fn shutdown(&self) {
         self.shared.stop.cancel();
+    }
+
+    /// How many terminals there are that end with this program.
+    #[must_use]
+    pub fn bound_to_program(&self) -> usize {
+        self.shared.table().values().filter(|kept| !kept.progress.lasts()).count()
+    }
+
+    /// Ends the terminals that end with this program, and waits until they are gone.
+    pub async fn end_bound_to_program(&self) {
+        loop {
+            let gone = self.shared.gone.notified();
+            tokio::pin!(gone);
+            // Heard from here on, also before it is waited for.
+            gone.as_mut().enable();
+            for kept in self.shared.table().values().filter(|kept| !kept.progress.lasts()) {
+                kept.stop.because(UPDATED);
+            }
+            if self.bound_to_program() == 0 {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    /// Lays all terminals to rest, for another program; none is opened any more. They are there once
+    /// the tracker is empty, by [`Self::frozen`].
+    pub fn freeze(&self) {
+        self.shared.environment.leaving.begin();
+    }
+
+    /// The terminals that were laid to rest.
+    #[must_use]
+    pub fn frozen(&self) -> Vec<Frozen> {
+        self.shared.environment.leaving.take()
+    }
+
+    /// Goes on with a terminal that another program has laid to rest.
+    pub fn thaw(&self, frozen: Frozen) {
+        let session = frozen.session();
+        let quiet = frozen::since(frozen.state.said_at);
+        let progress = Progress::resumed(session.offset, session.input_offset, quiet);
+        let (seat, reached) = match self.seat(session.session_id, progress) {
+            Ok(seated) => seated,
+            Err(error) => {
+                let session_id = session.session_id;
+                return tracing::warn!(%session_id, %error, "a terminal can't be gone on with");
+            }
+        };
+        // Listed before its task has begun.
+        reached.progress.opened(true);
+        let environment = self.shared.environment.clone();
+        self.shared.tracker.spawn(async move {
+            let _seat = seat;
+            terminal::resume(frozen, reached, environment).await;
+        });
     }
 }

@@ -2,24 +2,20 @@
 //! it, and lends its PTY.
 
 use std::fmt;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use gangplank_proto::error::{ErrorCode, OpenError};
-use gangplank_proto::link::{Exit, PtyRequest, Size};
-use rustix::termios::{Winsize, tcsetwinsize};
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
-use tokio::net::unix::pipe;
+use gangplank_proto::link::{Exit, PtyRequest};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::backend::{Backend, Output, Sink as AnySink, Source as AnySource};
+use crate::side::{Reading, Sink, both};
 
 /// What the shell said last is complete once its PTY is hung up; if somebody keeps it open, once so
 /// long has passed.
@@ -35,8 +31,12 @@ pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct Lent {
     /// The side of its PTY on which it is shown.
     pub pty: OwnedFd,
-    /// Its end. When this is dropped nobody shows the shell any more, and its lender ends it.
+    /// Its end. When this is dropped, and the line, nobody shows the shell any more, and its lender
+    /// ends it.
     pub ended: Waiting<Exit>,
+    /// What its end is heard by, for a program that takes this one's place; without it the shell can't
+    /// outlive this program.
+    pub line: Option<OwnedFd>,
 }
 
 impl fmt::Debug for Lent {
@@ -47,10 +47,16 @@ impl fmt::Debug for Lent {
 
 /// Starts shells for users that this process can't become.
 #[derive(Clone)]
-pub struct Lender(Arc<Start>);
+pub struct Lender {
+    start: Arc<Start>,
+    resume: Option<Arc<Resume>>,
+}
 
 /// What starts the shell of a user.
 type Start = dyn Fn(String, PtyRequest) -> Waiting<Result<Lent, OpenError>> + Send + Sync;
+
+/// What listens again to the line of a shell that was lent before.
+type Resume = dyn Fn(OwnedFd) -> io::Result<Waiting<Exit>> + Send + Sync;
 
 impl Lender {
     /// One that `start` asks for the shell of a user.
@@ -58,7 +64,18 @@ impl Lender {
     where
         F: Future<Output = Result<Lent, OpenError>> + Send + 'static,
     {
-        Self(Arc::new(move |user, request| Box::pin(start(user, request))))
+        let start: Arc<Start> = Arc::new(move |user, request| Box::pin(start(user, request)));
+        Self { start, resume: None }
+    }
+
+    /// One that also goes on with shells which were lent to the program before this one, by their
+    /// [`Lent::line`].
+    #[must_use]
+    pub fn resuming(
+        self,
+        resume: impl Fn(OwnedFd) -> io::Result<Waiting<Exit>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { resume: Some(Arc::new(resume)), ..self }
     }
 }
 
@@ -70,12 +87,14 @@ impl fmt::Debug for Lender {
 
 /// The side from which output comes.
 pub(crate) struct Source {
-    pty: pipe::Receiver,
+    pty: Reading,
     ended: Option<Waiting<Exit>>,
+    line: Option<OwnedFd>,
     exited: Option<Exit>,
     /// When its PTY is given up, once it has ended.
     until: Instant,
-    gone: Arc<AtomicBool>,
+    /// It was said how the shell ended.
+    told: bool,
 }
 
 impl fmt::Debug for Source {
@@ -84,45 +103,44 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The side to which input goes.
-#[derive(Debug)]
-pub(crate) struct Sink {
-    pty: pipe::Sender,
-    /// The shell ended, or closed its side. From then on a PTY that is full counts as writable, and
-    /// would be tried for ever.
-    gone: Arc<AtomicBool>,
-}
-
 /// Has a shell started for `user`.
 pub(crate) async fn open(
     lender: &Lender,
     user: String,
     request: PtyRequest,
 ) -> Result<Backend, OpenError> {
-    let Lent { pty, ended } = (lender.0)(user, request).await?;
-    let (read, write) = sides(pty).map_err(|error| {
+    let Lent { pty, ended, line } = (lender.start)(user, request).await?;
+    backend(pty, Some(ended), line, None).map_err(|error| {
         OpenError::new(ErrorCode::Internal, format!("the terminal can't be used: {error}"))
-    })?;
-    let gone = Arc::new(AtomicBool::new(false));
-    let source = Source {
-        pty: read,
-        ended: Some(ended),
-        exited: None,
-        until: Instant::now(),
-        gone: Arc::clone(&gone),
-    };
-    Ok(Backend {
-        source: AnySource::Lent(source),
-        sink: AnySink::Lent(Sink { pty: write, gone }),
-        host_key: None,
     })
 }
 
-/// A PTY is read and written as two pipes are.
-fn sides(pty: OwnedFd) -> io::Result<(pipe::Receiver, pipe::Sender)> {
-    rustix::io::ioctl_fionbio(&pty, true)?;
-    let read = pipe::Receiver::from_owned_fd_unchecked(pty.try_clone()?)?;
-    Ok((read, pipe::Sender::from_owned_fd_unchecked(pty)?))
+/// Goes on with a shell that was lent to another program: its PTY, and its line or its end.
+pub(crate) fn resume(
+    lender: Option<&Lender>,
+    pty: OwnedFd,
+    line: Result<OwnedFd, Exit>,
+) -> io::Result<Backend> {
+    let line = match line {
+        Ok(line) => line,
+        Err(exit) => return backend(pty, None, None, Some(exit)),
+    };
+    let resume = lender.and_then(|lender| lender.resume.as_ref());
+    let resume = resume.ok_or_else(|| io::Error::other("nobody lends shells here"))?;
+    let ended = resume(line.try_clone()?)?;
+    backend(pty, Some(ended), Some(line), None)
+}
+
+fn backend(
+    pty: OwnedFd,
+    ended: Option<Waiting<Exit>>,
+    line: Option<OwnedFd>,
+    exited: Option<Exit>,
+) -> io::Result<Backend> {
+    let (pty, sink) = both(pty)?;
+    let until = Instant::now() + DRAIN;
+    let source = Source { pty, ended, line, exited, until, told: false };
+    Ok(Backend { source: AnySource::Lent(source), sink: AnySink::Pty(sink), host_key: None })
 }
 
 impl Source {
@@ -132,18 +150,18 @@ impl Source {
             let over = self.exited.is_some();
             tokio::select! {
                 biased;
-                read = read(&mut self.pty, &mut data, max), if max > 0 => {
+                read = self.pty.read(&mut data, max), if max > 0 => {
                     if matches!(read, Ok(1..)) {
                         return Output::Data(data.freeze());
                     }
                     // Hung up: what is left is how it ended.
-                    self.gone.store(true, Ordering::Relaxed);
+                    self.pty.give_up_input();
                     return Output::End(self.exit().await);
                 }
                 exit = wait(&mut self.ended), if !over => {
                     self.ended = None;
                     self.exited = Some(exit);
-                    self.gone.store(true, Ordering::Relaxed);
+                    self.pty.give_up_input();
                     self.until = Instant::now() + DRAIN;
                 }
                 () = sleep_until(self.until), if over && max > 0 => {
@@ -155,20 +173,37 @@ impl Source {
     }
 
     async fn exit(&mut self) -> Exit {
-        match self.exited.take() {
+        let exit = match self.exited.take() {
             Some(exit) => exit,
             None => wait(&mut self.ended).await,
-        }
+        };
+        self.told = true;
+        exit
     }
 
     /// Hangs up: whoever lent the shell ends what is left of it.
     pub(crate) async fn close(mut self, sink: Sink, exit: Exit) -> Exit {
-        if exit.exit_status.is_some() || exit.signal.is_some() {
+        if self.told {
             return exit;
         }
-        drop((self.pty, sink));
+        drop((self.pty, self.line, sink));
         let ended = timeout(GRACE, wait(&mut self.ended)).await.unwrap_or_default();
         Exit { reason: exit.reason, ..ended }
+    }
+
+    /// Whether it can outlive this program.
+    pub(crate) fn lasts(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// Lets go of the shell, which goes on: answers its PTY, and its line or its end.
+    pub(crate) fn pass_on(self) -> io::Result<(OwnedFd, Result<OwnedFd, Exit>)> {
+        let way = match (self.exited, self.line) {
+            (Some(exit), _) => Err(exit),
+            (None, Some(line)) => Ok(line),
+            (None, None) => return Err(io::Error::other("its lender knows this program only")),
+        };
+        Ok((self.pty.into_pty()?, way))
     }
 }
 
@@ -179,33 +214,12 @@ async fn wait(ended: &mut Option<Waiting<Exit>>) -> Exit {
     }
 }
 
-async fn read(pty: &mut pipe::Receiver, data: &mut BytesMut, max: usize) -> io::Result<usize> {
-    pty.take(max as u64).read_buf(data).await
-}
-
-impl Sink {
-    pub(crate) async fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        poll_fn(|cx| {
-            if self.gone.load(Ordering::Relaxed) {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            Pin::new(&mut self.pty).poll_write(cx, data)
-        })
-        .await
-    }
-
-    pub(crate) fn resize(&mut self, size: Size) -> io::Result<()> {
-        let winsize =
-            Winsize { ws_row: size.rows(), ws_col: size.cols(), ws_xpixel: 0, ws_ypixel: 0 };
-        Ok(tcsetwinsize(&self.pty, winsize)?)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::process::Stdio;
 
+    use gangplank_proto::link::Size;
     use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
     use tokio::process::Command;
 
@@ -230,7 +244,7 @@ mod tests {
                 let exit_status = status.code().and_then(|code| u32::try_from(code).ok());
                 Exit { exit_status, ..Exit::default() }
             });
-            Ok(Lent { pty, ended })
+            Ok(Lent { pty, ended, line: None })
         })
     }
 
@@ -238,7 +252,7 @@ mod tests {
         let request = PtyRequest { term: "xterm".to_owned(), size: Size::DEFAULT };
         let backend = open(&lender(script), "ada".to_owned(), request).await.unwrap();
         match (backend.source, backend.sink) {
-            (AnySource::Lent(source), AnySink::Lent(sink)) => (source, sink),
+            (AnySource::Lent(source), AnySink::Pty(sink)) => (source, sink),
             _ => unreachable!("another backend"),
         }
     }

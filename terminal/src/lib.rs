@@ -8,6 +8,7 @@ mod backend;
 pub mod channel;
 pub mod dial;
 mod echo;
+pub mod frozen;
 pub mod gathering;
 mod ignored;
 mod input;
@@ -22,10 +23,13 @@ mod question;
 pub mod queue;
 pub mod read_ahead;
 pub mod ring;
+mod shell;
+mod side;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod simulation;
 pub mod ssh;
+mod stop;
 pub mod stream;
 mod tcp;
 mod terminal;

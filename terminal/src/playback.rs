@@ -14,6 +14,7 @@
 
 use bytes::Bytes;
 use gangplank_proto::limit;
+use serde::{Deserialize, Serialize};
 
 use crate::ring::Ring;
 
@@ -36,6 +37,28 @@ enum State {
     Shown,
     Held,
     RunningOn,
+}
+
+/// Output that nobody is shown, apart from its bytes, for a program that goes on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenPlayback {
+    end: u64,
+    acked: u64,
+    runs_on: bool,
+}
+
+impl FrozenPlayback {
+    /// Offset after the last byte of output.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// So much was said, and nothing of it is held.
+    #[must_use]
+    pub fn forgotten(end: u64) -> Self {
+        Self { end, acked: end, runs_on: true }
+    }
 }
 
 /// Where a viewer that attaches goes on.
@@ -142,6 +165,22 @@ impl Playback {
         self.state = State::Held;
     }
 
+    /// What was said, to nobody any more, and the bytes of it that are held.
+    #[must_use]
+    pub fn freeze(self) -> (FrozenPlayback, Vec<u8>) {
+        let (end, acked, runs_on) = (self.end(), self.acked, self.runs_on());
+        (FrozenPlayback { end, acked, runs_on }, self.ring.into_bytes())
+    }
+
+    /// The same output, in another program that keeps at most `bound` bytes.
+    #[must_use]
+    pub fn thaw(frozen: FrozenPlayback, bytes: Vec<u8>, bound: usize) -> Self {
+        let FrozenPlayback { end, acked, runs_on } = frozen;
+        let state = if runs_on { State::RunningOn } else { State::Held };
+        let ring = Ring::holding(bytes, end, bound);
+        Self { ring, bound, sent: end, acked: acked.min(end), gone: 0, state }
+    }
+
     /// Whether the newest output is kept at the cost of what nobody acknowledged.
     #[must_use]
     pub fn runs_on(&self) -> bool {
@@ -180,6 +219,7 @@ mod tests {
         Detach,
         RunOn,
         Forget,
+        Freeze,
         Attach,
     }
 
@@ -191,6 +231,7 @@ mod tests {
             1 => Just(Step::Detach),
             1 => Just(Step::RunOn),
             1 => Just(Step::Forget),
+            1 => Just(Step::Freeze),
             2 => Just(Step::Attach),
         ]
     }
@@ -256,9 +297,14 @@ mod tests {
                         (seen, acked) = (offset, offset - unseen);
                         (shown, ran_on) = (true, false);
                     }
+                    // Another program goes on with it.
+                    Step::Freeze if !shown => {
+                        let (frozen, bytes) = playback.freeze();
+                        playback = Playback::thaw(frozen, bytes, bound);
+                    }
                     // What it has not acknowledged is lost with it.
                     Step::Forget if !shown => seen = acked,
-                    Step::Acknowledge(_) | Step::Attach | Step::Forget => {}
+                    Step::Acknowledge(_) | Step::Attach | Step::Forget | Step::Freeze => {}
                 }
                 prop_assert_eq!(playback.end(), said.len() as u64);
             }

@@ -7,15 +7,11 @@
 //! environment. The standard library can set no groups on stable Rust and clears them with the uid,
 //! and what would do it by hand is `unsafe`.
 
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -24,12 +20,12 @@ use gangplank_proto::link::{Exit, PtyRequest, Size};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, User, fchown, geteuid, getsid};
-use pty_process::{OwnedReadPty, OwnedWritePty};
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backend::{Backend, Output, Sink as AnySink, Source as AnySource};
+use crate::shell::Shell;
+use crate::side::{Reading, Sink, both};
 
 /// A program that outlives the shell may hold the PTY open: what the shell said last is complete
 /// once nothing more came for so long.
@@ -55,25 +51,17 @@ pub(crate) struct Spawner {
 /// The side from which output comes, with the shell.
 #[derive(Debug)]
 pub(crate) struct Source {
-    read: OwnedReadPty,
-    child: Child,
+    read: Reading,
+    shell: Shell,
     session: Option<Pid>,
     exited: Option<Exit>,
     /// When the shell's end or output after it was last noticed.
     heard: Instant,
     drained: usize,
     over: bool,
+    /// It was said how the shell ended.
+    told: bool,
     grace: Duration,
-    gone: Arc<AtomicBool>,
-}
-
-/// The side to which input goes.
-#[derive(Debug)]
-pub(crate) struct Sink {
-    write: OwnedWritePty,
-    /// The shell ended, or closed its side. From then on a PTY that is full counts as writable, and
-    /// would be tried for ever.
-    gone: Arc<AtomicBool>,
 }
 
 /// Starts a login shell for `username`, or for the process' own user.
@@ -98,25 +86,46 @@ pub(crate) async fn open(
         }
         error => internal(format!("a shell can't be started: {error}")),
     })?;
-    let session = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let (read, write) = pty.into_split();
-    let gone = Arc::new(AtomicBool::new(false));
+    let session = child.id().and_then(|id| i32::try_from(id).ok());
+    backend(pty, Shell::Started(child), session, grace)
+        .map_err(|error| internal(format!("the terminal can't be used: {error}")))
+}
+
+/// Goes on with a shell that another program has started: its PTY, its process or its end, and its
+/// session.
+pub(crate) fn resume(
+    pty: OwnedFd,
+    process: Result<OwnedFd, Exit>,
+    session: Option<i32>,
+    grace: Duration,
+) -> io::Result<Backend> {
+    crate::ignored::catch();
+    let shell = match process {
+        Ok(process) => Shell::inherit(process)?,
+        Err(exit) => Shell::Ended(exit),
+    };
+    backend(pty, shell, session, grace)
+}
+
+fn backend(
+    pty: OwnedFd,
+    shell: Shell,
+    session: Option<i32>,
+    grace: Duration,
+) -> io::Result<Backend> {
+    let (read, sink) = both(pty)?;
     let source = Source {
         read,
-        child,
-        session,
+        shell,
+        session: session.map(Pid::from_raw),
         exited: None,
         heard: Instant::now(),
         drained: 0,
         over: false,
+        told: false,
         grace,
-        gone: Arc::clone(&gone),
     };
-    Ok(Backend {
-        source: AnySource::Pty(source),
-        sink: AnySink::Pty(Sink { write, gone }),
-        host_key: None,
-    })
+    Ok(Backend { source: AnySource::Pty(source), sink: AnySink::Pty(sink), host_key: None })
 }
 
 fn internal(message: impl Into<String>) -> OpenError {
@@ -162,7 +171,7 @@ impl Spawner {
         &self,
         user: &User,
         request: &PtyRequest,
-    ) -> Result<(pty_process::Pty, Child), pty_process::Error> {
+    ) -> Result<(OwnedFd, Child), pty_process::Error> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (pty, pts) = pty_process::open()?;
         pty.resize(window(request.size))?;
@@ -177,7 +186,7 @@ impl Spawner {
         let command = if mine { own_shell(user) } else { shell_of_another(user) };
         let command = command.env("TERM", &request.term).kill_on_drop(true);
         let child = language(command).spawn(pts)?;
-        Ok((pty, child))
+        Ok((pty.as_fd().try_clone_to_owned()?, child))
     }
 }
 
@@ -225,26 +234,15 @@ fn window(size: Size) -> pty_process::Size {
     pty_process::Size::new(size.rows(), size.cols())
 }
 
-fn exit_of(status: io::Result<ExitStatus>) -> Exit {
-    use std::os::unix::process::ExitStatusExt as _;
-    let Ok(status) = status else { return Exit::default() };
-    let signal = status.signal().map(|number| match Signal::try_from(number) {
-        Ok(signal) => signal.as_str().trim_start_matches("SIG").to_owned(),
-        Err(_) => number.to_string(),
-    });
-    let exit_status = status.code().and_then(|code| u32::try_from(code).ok());
-    Exit { exit_status, signal, reason: None }
-}
-
 impl Source {
     pub(crate) async fn next(&mut self, max: usize) -> Output {
         while !self.over {
             let mut data = BytesMut::with_capacity(max);
             tokio::select! {
                 biased;
-                read = read_ready(&mut self.read, &mut data, max), if max > 0 => match read {
+                read = self.read.read(&mut data, max), if max > 0 => match read {
                     Ok(0) | Err(_) => {
-                        self.gone.store(true, Ordering::Relaxed);
+                        self.read.give_up_input();
                         self.over = true;
                     }
                     Ok(len) => {
@@ -256,19 +254,18 @@ impl Source {
                         return Output::Data(data.freeze());
                     }
                 },
-                status = self.child.wait(), if self.exited.is_none() => {
-                    self.exited = Some(exit_of(status));
-                    self.gone.store(true, Ordering::Relaxed);
+                exit = self.shell.wait(), if self.exited.is_none() => {
+                    self.exited = Some(exit);
+                    self.read.give_up_input();
                     self.heard = Instant::now();
                 }
                 () = sleep_until(self.heard + DRAIN), if max > 0 && self.exited.is_some() => self.over = true,
                 else => pending().await,
             }
         }
-        match self.exited.take() {
-            Some(exit) => Output::End(exit),
-            None => Output::End(exit_of(self.child.wait().await)),
-        }
+        let exit = self.shell.wait().await;
+        self.told = true;
+        Output::End(exit)
     }
 
     /// Hangs up. Unless the shell ended by itself, nothing of its session is left: the kernel tells
@@ -276,11 +273,11 @@ impl Source {
     /// more, and killed after the grace. What started a session of its own, as tmux does, lives on,
     /// and so does what a shell left behind when it ended by itself, as nohup does.
     pub(crate) async fn close(mut self, sink: Sink, exit: Exit) -> Exit {
-        if exit.exit_status.is_some() || exit.signal.is_some() {
+        if self.told {
             return exit;
         }
         drop((self.read, sink));
-        let ended = timeout(self.grace, self.child.wait()).await;
+        let ended = timeout(self.grace, self.shell.wait()).await;
         if let Some(session) = self.session {
             let patience = if ended.is_ok() { self.grace } else { Duration::ZERO };
             end_session(session, patience).await;
@@ -288,29 +285,19 @@ impl Source {
         let ended = match ended {
             Ok(ended) => ended,
             Err(_) => {
-                // A child that is gone by now can't be killed; it is reaped below.
-                let _ = self.child.start_kill();
-                self.child.wait().await
+                self.shell.kill();
+                self.shell.wait().await
             }
         };
-        Exit { reason: exit.reason, ..exit_of(ended) }
+        Exit { reason: exit.reason, ..ended }
     }
-}
 
-/// Reads what is there, up to `max` bytes: a PTY gives 4 KiB at a time at most.
-async fn read_ready(read: &mut OwnedReadPty, data: &mut BytesMut, max: usize) -> io::Result<usize> {
-    let first = (&mut *read).take(max as u64).read_buf(data).await?;
-    while first > 0 && data.len() < max {
-        let left = max - data.len();
-        let more =
-            futures_util::FutureExt::now_or_never((&mut *read).take(left as u64).read_buf(data));
-        match more {
-            Some(Ok(len)) if len > 0 => {}
-            // The end and errors come again with the next read.
-            _ => break,
-        }
+    /// Lets go of the shell, which goes on: answers its PTY, its process or its end, and its session.
+    pub(crate) fn pass_on(self) -> io::Result<(OwnedFd, Result<OwnedFd, Exit>, Option<i32>)> {
+        // What may fail comes first: from then on nobody here ends the shell.
+        let pty = self.read.into_pty()?;
+        Ok((pty, self.shell.pass_on()?, self.session.map(Pid::as_raw)))
     }
-    Ok(data.len())
 }
 
 /// Ends what is left of a session, by force after `patience`.
@@ -347,20 +334,4 @@ async fn signal_session(session: Pid, signals: &'static [Signal]) -> usize {
     });
     // It can't panic, and a runtime that stops has nobody to signal for.
     signalling.await.unwrap_or(0)
-}
-
-impl Sink {
-    pub(crate) async fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        poll_fn(|cx| {
-            if self.gone.load(Ordering::Relaxed) {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            Pin::new(&mut self.write).poll_write(cx, data)
-        })
-        .await
-    }
-
-    pub(crate) fn resize(&mut self, size: Size) -> io::Result<()> {
-        self.write.resize(window(size)).map_err(io::Error::other)
-    }
 }

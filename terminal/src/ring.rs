@@ -50,6 +50,22 @@ impl Ring {
         self.bytes.extend(kept);
     }
 
+    /// All bytes that are held.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes.into()
+    }
+
+    /// A ring that ends at offset `end` and holds the newest of `bytes`, at most `bound` of them.
+    #[must_use]
+    pub fn holding(bytes: Vec<u8>, end: u64, bound: usize) -> Self {
+        let mut bytes = VecDeque::from(bytes);
+        bytes.drain(..bytes.len().saturating_sub(bound));
+        // What never was can't be held.
+        bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
+        Self { bytes, bound, end }
+    }
+
     /// Bytes from `offset` on, at most `max`; none where nothing is held.
     #[must_use]
     pub fn read(&self, offset: u64, max: usize) -> Bytes {

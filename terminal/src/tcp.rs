@@ -1,6 +1,7 @@
 //! A plain TCP stream as a backend (RFC 4254 §7.2), closed one direction at a time.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -30,12 +31,17 @@ pub(crate) struct Sink {
 /// Connects within `limit`.
 pub(crate) async fn open(host: &str, port: u16, limit: Duration) -> Result<Backend, OpenError> {
     let stream = dial(host, port, None, Instant::now() + limit).await?;
-    Ok(backend(stream))
+    Ok(backend(stream, false))
 }
 
-fn backend(stream: TcpStream) -> Backend {
+/// Goes on with a stream that another program has opened, and perhaps read to its end.
+pub(crate) fn resume(stream: OwnedFd, eof: bool) -> io::Result<Backend> {
+    Ok(backend(TcpStream::from_std(stream.into())?, eof))
+}
+
+fn backend(stream: TcpStream, eof: bool) -> Backend {
     let (read, write) = stream.into_split();
-    let source = AnySource::Tcp(Source { read, eof: false });
+    let source = AnySource::Tcp(Source { read, eof });
     Backend { source, sink: AnySink::Tcp(Sink { write }), host_key: None }
 }
 
@@ -57,6 +63,12 @@ impl Source {
                 ..Exit::default()
             }),
         }
+    }
+
+    /// Lets go of the stream, which stays open: answers whether it was read to its end, and itself.
+    pub(crate) fn pass_on(self, sink: Sink) -> io::Result<(bool, OwnedFd)> {
+        let stream = self.read.reunite(sink.write).map_err(io::Error::other)?;
+        Ok((self.eof, stream.into_std()?.into()))
     }
 }
 

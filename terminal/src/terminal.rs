@@ -11,17 +11,20 @@
 //! for it; input waits beside it, so that neither direction can hold up the other. A terminal that is
 //! over is kept like one that is detached, until a viewer has heard of its end.
 
+mod handover;
+mod opening;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gangplank_proto::error::{ErrorCode, HostKey, OpenError};
+use gangplank_proto::id::SessionId;
 use gangplank_proto::limit;
 use gangplank_proto::link::{Exit, FromTerminal, Keep, Open, Size, ToTerminal};
 use gangplank_proto::window::WindowError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Backend, Output};
 use crate::channel::TerminalEnd;
@@ -31,12 +34,16 @@ use crate::lent::Lender;
 use crate::playback::Playback;
 use crate::progress::Progress;
 use crate::pty::Spawner;
-use crate::question::{Asked, Questions};
 use crate::queue::Item;
+use crate::stop::{Leaving, Stop};
 use crate::stream::Passage;
 use crate::turns::Turns;
 use crate::viewer::Viewer;
-use crate::{lent, pty, ssh, tcp};
+
+pub(crate) use handover::resume;
+
+/// Why a terminal that can't outlive its program ends with it.
+pub(crate) const UPDATED: &str = "its keeper is being updated";
 
 /// What a terminal needs of its keeper.
 #[derive(Debug, Clone)]
@@ -50,6 +57,14 @@ pub(crate) struct Environment {
     pub(crate) spawner: Arc<Spawner>,
     /// Who starts the shells of users that this process can't become.
     pub(crate) lender: Option<Lender>,
+    /// Says when another program takes over.
+    pub(crate) leaving: Leaving,
+}
+
+impl Environment {
+    fn ring(&self) -> usize {
+        self.replay_ring.max(limit::TERMINAL_WINDOW as usize)
+    }
 }
 
 /// Somebody who wants to show a terminal that is kept.
@@ -62,34 +77,39 @@ pub(crate) struct Attach {
     pub(crate) keep: Keep,
 }
 
-/// What a terminal is begun with.
+/// How a terminal is reached from outside.
 #[derive(Debug)]
-pub(crate) struct Beginning {
-    pub(crate) open: Open,
-    pub(crate) keep: Keep,
-    pub(crate) end: TerminalEnd,
+pub(crate) struct Reached {
+    pub(crate) session_id: SessionId,
     pub(crate) progress: Arc<Progress>,
     pub(crate) attaching: mpsc::Receiver<Attach>,
-    pub(crate) stop: CancellationToken,
+    pub(crate) stop: Stop,
 }
 
 /// Opens a terminal and runs it until it is gone. Each viewer gets exactly one last word.
-pub(crate) async fn run(beginning: Beginning, environment: Environment) {
-    let Beginning { open, keep, end, progress, attaching, stop } = beginning;
+pub(crate) async fn run(
+    open: Open,
+    keep: Keep,
+    end: TerminalEnd,
+    reached: Reached,
+    environment: Environment,
+) {
     // A plain stream can't have a gap: it waits for its viewer as long as it lives.
     let plain = matches!(open, Open::DirectTcpip { .. });
     let mut viewer = Viewer::opening(end);
     let mut input = Input::default();
     let opened = tokio::select! {
         biased;
-        () = stop.cancelled() => Err(ended_early()),
-        opened = establish(open, &mut viewer.end, &mut input, &environment) => opened,
+        () = reached.stop.told() => Err(opening::ended_early()),
+        () = environment.leaving.begun() => Err(OpenError::new(ErrorCode::NotAllowed, UPDATED)),
+        opened = opening::establish(open, &mut viewer.end, &mut input, &environment) => opened,
     };
     let backend = match opened {
         Ok(backend) => backend,
         Err(error) => return viewer.last_word(FromTerminal::Error(error)),
     };
-    let playback = Playback::new(environment.replay_ring.max(limit::TERMINAL_WINDOW as usize));
+    reached.progress.opened(backend.lasts());
+    let playback = Playback::new(environment.ring());
     let (host_key, backend) = (backend.host_key.clone(), Some(backend));
     let accepted = input.pending_len() as u64;
     let mut terminal = Terminal {
@@ -99,9 +119,8 @@ pub(crate) async fn run(beginning: Beginning, environment: Environment) {
         input,
         accepted,
         echo: Echo::default(),
-        progress,
+        reached,
         viewer: Some(viewer),
-        attaching,
         plain,
         keep,
         left_at: None,
@@ -110,94 +129,8 @@ pub(crate) async fn run(beginning: Beginning, environment: Environment) {
         eof: false,
         turns: Turns::default(),
     };
-    terminal.progress.opened();
     terminal.connected(0, 0);
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => terminal.end_backend(because("the session was ended")).await,
-        () = terminal.pump() => {}
-    }
-    terminal.farewell();
-}
-
-fn because(reason: &str) -> Exit {
-    Exit::because(reason)
-}
-
-fn ended_early() -> OpenError {
-    OpenError::new(ErrorCode::Internal, "the terminal was ended before it was open")
-}
-
-/// Opens the backend while the viewer may already answer, resize, type ahead or leave.
-async fn establish(
-    open: Open,
-    viewer: &mut TerminalEnd,
-    input: &mut Input,
-    environment: &Environment,
-) -> Result<Backend, OpenError> {
-    let asked_size = match &open {
-        Open::Ssh { pty, .. } | Open::Pty { pty, .. } => Some(pty.size),
-        Open::DirectTcpip { .. } => None,
-    };
-    let (questions, mut asking) = Questions::new(environment.answer_timeout);
-    let mut backend = pin!(connect(open, questions, environment));
-    let mut asked: Option<Asked> = None;
-    let mut resized: Option<Size> = None;
-    let backend = loop {
-        tokio::select! {
-            backend = &mut backend => break backend?,
-            Some(question) = asking.recv() => {
-                let (word, question) = question.ask();
-                asked = Some(question);
-                viewer.word(word).map_err(|_| ended_early())?;
-            }
-            item = viewer.recv() => match item {
-                Ok(Some(Item::Data(data))) => input.push(data),
-                Ok(Some(Item::Word(ToTerminal::Resize(size)))) => resized = Some(size),
-                Ok(Some(Item::Word(ToTerminal::Eof))) => input.eof(),
-                Ok(Some(Item::Word(ToTerminal::Close | ToTerminal::Detach)) | None) => {
-                    return Err(ended_early());
-                }
-                Ok(Some(Item::Word(word))) => asked = asked.and_then(|asked| asked.answer(word)),
-                Err(error) => return Err(OpenError::new(ErrorCode::BadRequest, error.to_string())),
-            },
-        }
-    };
-    if let Some(size) = resized.filter(|size| Some(*size) != asked_size) {
-        input.resize(size);
-    }
-    Ok(backend)
-}
-
-async fn connect(
-    open: Open,
-    questions: Questions,
-    environment: &Environment,
-) -> Result<Backend, OpenError> {
-    let limit = environment.connect_timeout;
-    match open {
-        Open::Ssh { host, port, addresses, username, trust, credential, pty } => {
-            let target = ssh::Target { host, port, addresses, username, trust, credential, pty };
-            match &environment.passage {
-                None => ssh::client::open(target, questions, limit).await,
-                Some(passage) => ssh::client::open_through(target, questions, passage, limit).await,
-            }
-        }
-        _ if environment.passage.is_some() => {
-            Err(OpenError::new(ErrorCode::BadRequest, "only SSH goes through a gateway"))
-        }
-        #[cfg(test)]
-        Open::Pty { .. } if let Some(shell) = crate::simulation::shell::take() => Ok(shell),
-        Open::Pty { username, pty } => match (&environment.lender, username) {
-            (Some(lender), Some(user)) if !pty::can_become(&user) => {
-                lent::open(lender, user, pty).await
-            }
-            (_, username) => {
-                pty::open(username, pty, &environment.spawner, environment.hangup_grace).await
-            }
-        },
-        Open::DirectTcpip { host, port } => tcp::open(&host, port, limit).await,
-    }
+    terminal.live(&environment.leaving).await;
 }
 
 #[derive(Debug)]
@@ -210,9 +143,8 @@ struct Terminal {
     /// Input that came from viewers, before it was open too, in bytes.
     accepted: u64,
     echo: Echo,
-    progress: Arc<Progress>,
+    reached: Reached,
     viewer: Option<Viewer>,
-    attaching: mpsc::Receiver<Attach>,
     plain: bool,
     keep: Keep,
     /// Since when nobody shows it.
@@ -232,6 +164,7 @@ enum Event {
     Fed(std::io::Result<usize>),
     Said(Output),
     Due,
+    Leave,
 }
 
 /// Whether the terminal goes on.
@@ -239,11 +172,31 @@ enum Event {
 enum Next {
     GoOn,
     Gone,
+    /// Another program goes on with it.
+    Leaves,
 }
 
 impl Terminal {
-    /// Moves bytes both ways until the terminal is gone.
-    async fn pump(&mut self) {
+    /// Runs until the terminal is gone, or somebody else's.
+    async fn live(mut self, leaving: &Leaving) {
+        let stop = self.reached.stop.clone();
+        let next = tokio::select! {
+            biased;
+            () = stop.told() => {
+                self.end_backend(Exit::because(stop.reason())).await;
+                Next::Gone
+            }
+            next = self.pump(leaving) => next,
+        };
+        if next == Next::Leaves && self.lasts() {
+            return self.leave(leaving);
+        }
+        self.end_backend(Exit::because(UPDATED)).await;
+        self.farewell();
+    }
+
+    /// Moves bytes both ways until the terminal is gone, or to be left.
+    async fn pump(&mut self, leaving: &Leaving) -> Next {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             if self.plain && self.eof && self.input.is_over() {
@@ -276,7 +229,8 @@ impl Terminal {
                 });
                 tokio::select! {
                     biased;
-                    attach = self.attaching.recv() => Event::Attach(attach),
+                    () = leaving.begun() => Event::Leave,
+                    attach = self.reached.attaching.recv() => Event::Attach(attach),
                     () = &mut timer, if due.is_some() => Event::Due,
                     event = self.turns.first([heard, fed, said]) => event,
                 }
@@ -288,15 +242,16 @@ impl Terminal {
                 Event::Heard(Ok(Some(item))) => self.hear(item).await,
                 Event::Heard(Ok(None)) => self.detach(),
                 Event::Heard(Err(error)) => {
-                    self.end_backend(because(&error.to_string())).await;
+                    self.end_backend(Exit::because(&error.to_string())).await;
                     Next::Gone
                 }
                 Event::Fed(fed) => self.fed(fed),
                 Event::Said(output) => self.say(output).await,
                 Event::Due => self.overdue().await,
+                Event::Leave => Next::Leaves,
             };
-            if next == Next::Gone {
-                return;
+            if next != Next::GoOn {
+                return next;
             }
         }
     }
@@ -305,7 +260,7 @@ impl Terminal {
         match item {
             Item::Data(data) => {
                 self.accepted += data.len() as u64;
-                self.progress.input(self.accepted);
+                self.reached.progress.input(self.accepted);
                 if self.backend.is_none() || !self.input.is_open() {
                     self.took(data.len());
                 } else {
@@ -352,7 +307,7 @@ impl Terminal {
             Output::Data(data) => {
                 self.echo.said();
                 let now = self.playback.push(&data);
-                self.progress.output(self.playback.end());
+                self.reached.progress.output(self.playback.end());
                 // A viewer that is gone is noticed where it is heard.
                 if now && let Some(viewer) = &mut self.viewer {
                     let _ = viewer.end.send(data);
@@ -397,7 +352,7 @@ impl Terminal {
 
     /// The last viewer, if there is one, hears of the end whatever it has seen.
     fn farewell(mut self) {
-        let exit = self.over.take().unwrap_or_else(|| because("the terminal broke"));
+        let exit = self.over.take().unwrap_or_else(|| Exit::because("the terminal broke"));
         if let Some(mut viewer) = self.viewer.take() {
             viewer.tell_end(&exit);
         }
@@ -439,7 +394,7 @@ impl Terminal {
         }
         self.viewer = Some(Viewer::opening(end.with_pending(self.input.pending_len())));
         (self.keep, self.left_at, self.report_at) = (keep, None, None);
-        self.progress.attached(true);
+        self.reached.progress.attached(true);
         self.connected(attached.offset, attached.end);
         if self.eof {
             self.word(FromTerminal::Eof);
@@ -457,7 +412,7 @@ impl Terminal {
         }
         self.playback.detach();
         (self.left_at, self.report_at) = (Some(Instant::now()), None);
-        self.progress.attached(false);
+        self.reached.progress.attached(false);
         Next::GoOn
     }
 
@@ -478,7 +433,7 @@ impl Terminal {
             return Next::GoOn;
         };
         if left_at.elapsed() >= self.keep.life() {
-            self.end_backend(because("nobody came back in time")).await;
+            self.end_backend(Exit::because("nobody came back in time")).await;
             return Next::Gone;
         }
         self.playback.run_on();

@@ -152,6 +152,22 @@ impl Page {
         }
     }
 
+    /// As [`Page::event`], whatever errors came before: a terminal that was away and is back.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub async fn event_past_errors(&mut self, kind: &str) -> Value {
+        let deadline = Instant::now() + patience();
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                if event["type"] == kind {
+                    return event;
+                }
+            }
+            self.step(deadline, kind).await;
+        }
+    }
+
     /// Waits until the output contains `text`, after what earlier calls have found.
     ///
     /// # Panics

@@ -32,10 +32,15 @@ pub struct Site {
 impl Site {
     /// Starts both.
     pub async fn start() -> Self {
+        Self::start_for("localhost:22").await
+    }
+
+    /// Starts both; the agent may show this SSH server.
+    pub async fn start_for(target: &str) -> Self {
         let daemon = Daemon::start();
         let admin = daemon.admin().await;
         let signer = Signer::new();
-        let policy = Policy::everything("localhost:22");
+        let policy = Policy::everything(target);
         let agent = Agent::enrol_with(&daemon, &admin, &policy, |table| signer.allow(table)).await;
         Self { daemon, admin, agent, signer }
     }

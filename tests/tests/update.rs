@@ -3,10 +3,8 @@
 use std::fs;
 
 use gangplank_tests::{
-    agent::{Agent, Policy, shell_user},
+    agent::{Agent, Policy},
     daemon::Daemon,
-    eventually,
-    page::Page,
     process, program,
     release::{Release, Signer, agent_program, manifest, moment, target},
     site::{BASE, Site},
@@ -191,44 +189,6 @@ async fn a_host_decides_whether_and_by_whom_it_is_updated() {
         let order = json!({ "command": "update_agent", "params": params });
         admin.post(&path, order).await.refused(400);
     }
-}
-
-#[tokio::test]
-async fn an_update_waits_for_people_unless_it_is_forced() {
-    let site = Site::start().await;
-    site.offer_version("0.2.0");
-    let mut page = Page::open(&site.admin, site.agent.host()).await;
-    page.connected(json!({ "connection_mode": "pty", "username": shell_user() })).await;
-    let id = site.order(json!({})).await;
-    eventually::until(eventually::patience(), "the update to wait", || async {
-        (site.admin.job(&id).await["progress"]["phase"] == "waiting").then_some(())
-    })
-    .await;
-    page.proves_a_shell().await;
-    // Called off, it leaves everything as it was.
-    site.admin.post(&format!("/api/v1/jobs/{id}/cancel"), json!({})).await.expect(202);
-    assert_eq!(site.admin.job_over(&id).await["state"], "cancelled");
-    assert_eq!(site.state()["trial"], Value::Null);
-    page.proves_a_shell().await;
-
-    let id = site.order(json!({})).await;
-    eventually::until(eventually::patience(), "the update to wait", || async {
-        (site.admin.job(&id).await["progress"]["phase"] == "waiting").then_some(())
-    })
-    .await;
-    page.keys("exit\n").await;
-    page.ended(eventually::patience()).await;
-    let job = site.admin.job_over(&id).await;
-    assert_eq!(job["state"], "succeeded", "{job}");
-    site.runs("0.2.0").await;
-
-    let mut page = Page::open(&site.admin, site.agent.host()).await;
-    page.connected(json!({ "connection_mode": "pty", "username": shell_user() })).await;
-    site.offer_version("0.3.0");
-    let job = site.admin.job_over(&site.order(json!({ "force": true })).await).await;
-    assert_eq!(job["state"], "succeeded", "{job}");
-    page.ended(eventually::patience()).await;
-    site.runs("0.3.0").await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gangplank_proto::release::Version;
+use gangplank_terminal::frozen::Frozen;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -39,12 +40,12 @@ pub(super) struct Arguments {
 }
 
 /// What a run comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Next {
     /// The end.
     Stop,
-    /// Another version takes over.
-    Again,
+    /// Another version takes over, and these terminals.
+    Again(Vec<Frozen>),
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
@@ -56,11 +57,11 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     };
     let trial = watch_over(path, &launched);
     let ran = catch_unwind(AssertUnwindSafe(|| live(path, environment, &launched, trial.as_ref())));
-    let (why, outcome) = match ran {
+    let (why, terminals, outcome) = match ran {
         Ok(Ok(Next::Stop)) => return Ok(()),
-        Ok(Ok(Next::Again)) => (None, Ok(())),
-        Ok(Err(failure)) => (Some("it could not start"), Err(failure)),
-        Err(_) => (Some("it broke"), Err(Failure::Other("the agent broke".to_owned()))),
+        Ok(Ok(Next::Again(terminals))) => (None, terminals, Ok(())),
+        Ok(Err(failure)) => (Some("it could not start"), Vec::new(), Err(failure)),
+        Err(_) => (Some("it broke"), Vec::new(), Err(Failure::Other("the agent broke".to_owned()))),
     };
     // A version on trial that fails gives its place back; any other failure is told and no more.
     if let Some(why) = why
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     {
         return outcome;
     }
-    let error = launched.again(path);
+    let error = launched.again(path, terminals);
     Err(Failure::Other(format!("{}: {error}", launched.base.display())))
 }
 
@@ -76,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 fn watch_over(path: &Path, launched: &Launched) -> Option<Trial> {
     let (own, config) = (launched.clone(), path.to_owned());
     let back = move || {
-        let error = own.again(&config);
+        let error = own.again(&config, Vec::new());
         complain(&format!("{}: {error}", own.base.display()));
         // Whoever starts it again gets the version before.
         std::process::exit(1);
@@ -103,7 +104,8 @@ fn live(
     if !config.server.trust.verifies() {
         tracing::warn!("server.skip_ssl_verify is on: whoever is on the way reads everything");
     }
-    let agent = Agent::of_release(config, release, trial.cloned()).map_err(Failure::new)?;
+    let left = launched.left.clone();
+    let agent = Agent::of_release(config, release, trial.cloned(), left).map_err(Failure::new)?;
     block_on(serve(agent, path, environment, &level, &lock))?
 }
 
@@ -124,9 +126,9 @@ async fn serve(
     let mut watchdog = interval_at(Instant::now() + period, period);
     watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
     notify(&[NotifyState::Ready]);
-    loop {
+    let terminals = loop {
         tokio::select! {
-            () = &mut running => break,
+            terminals = &mut running => break terminals,
             // The service manager isn't told: for it the process just goes on.
             () = restart.cancelled(), if !stop.is_cancelled() => stop.cancel(),
             _ = signals.terminate.recv() => signals.told = stop_now(&stop),
@@ -135,11 +137,11 @@ async fn serve(
             _ = watchdog.tick() => notify(&[NotifyState::Watchdog]),
             Ok(()) = state.changed() => show(&mut state, lock),
         }
-    }
+    };
     // Somebody who stopped it meanwhile meant it.
     if restart.is_cancelled() && !signals.told {
-        tracing::info!("another version takes over");
-        return Ok(Next::Again);
+        tracing::info!(terminals = terminals.len(), "another version takes over");
+        return Ok(Next::Again(terminals));
     }
     tracing::info!("stopped");
     Ok(Next::Stop)

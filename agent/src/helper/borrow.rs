@@ -2,13 +2,13 @@
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use bytes::BytesMut;
 use gangplank_proto::error::{ErrorCode, OpenError};
 use gangplank_proto::link::{Exit, PtyRequest};
-use gangplank_terminal::lent::Lent;
+use gangplank_terminal::lent::{Lent, Waiting};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -43,13 +43,25 @@ pub async fn shell(socket: &Path, user: &str, request: &PtyRequest) -> Result<Le
     Frame::word(&verb).map_err(lost)?.write(&mut stream).await.map_err(lost)?;
     let (answer, pty) = first(&stream).await.map_err(lost)?;
     match (answer, pty) {
-        (Answer::Terminal, Some(pty)) => Ok(Lent { pty, ended: Box::pin(ended(stream)) }),
+        (Answer::Terminal, Some(pty)) => {
+            let line = Some(stream.as_fd().try_clone_to_owned().map_err(lost)?);
+            Ok(Lent { pty, ended: Box::pin(ended(stream)), line })
+        }
         (Answer::Done(done), _) => {
             let why = done.error.unwrap_or_default();
             Err(refused(why.as_str()))
         }
         _ => Err(lost(io::ErrorKind::InvalidData.into())),
     }
+}
+
+/// Waits again for the end of a shell that another program has borrowed, by the line to the helper.
+///
+/// # Errors
+/// When that is no line.
+pub fn resumed(line: OwnedFd) -> io::Result<Waiting<Exit>> {
+    let stream = UnixStream::from_std(line.into())?;
+    Ok(Box::pin(ended(stream)))
 }
 
 /// The first word, with the descriptor that came with it.

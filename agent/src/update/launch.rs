@@ -4,14 +4,17 @@
 use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt as _, parent_id};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gangplank_proto::release::Version;
+use gangplank_terminal::frozen::Frozen;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 use super::built_as;
+use super::handover::Handover;
 use super::place::Place;
 use super::state::{Choice, State};
 use super::supervise::{AGAIN, Ended, supervise};
@@ -28,6 +31,8 @@ pub struct Launched {
     pub release: Version,
     /// Whether the base runs beside it, as its parent.
     pub supervised: bool,
+    /// What the program before it has left, and where a parent looks for what this one leaves.
+    pub left: Option<Arc<Handover>>,
 }
 
 /// Where a version is started from and for.
@@ -51,17 +56,39 @@ impl Launched {
                 std::process::exit(1);
             }
         }
-        Self { base, release, supervised: supervisor.is_some() }
+        let left = Handover::from_stdin().map(Arc::new);
+        Self { base, release, supervised: supervisor.is_some(), left }
     }
 
-    /// Begins again from the installed program, in place of this process. Comes back only when that
-    /// isn't possible.
+    /// Begins again from the installed program, in place of this process, and leaves it `terminals`
+    /// and what this one has not taken. Comes back only when that isn't possible.
     #[must_use]
-    pub fn again(&self, config: &Path) -> io::Error {
+    pub fn again(&self, config: &Path, terminals: Vec<Frozen>) -> io::Error {
         if self.supervised {
+            if let Some(parent) = &self.left {
+                parent.put(terminals);
+            }
             std::process::exit(AGAIN);
         }
-        Command::new(&self.base).args(["run", "--config"]).arg(config).exec()
+        let mut command = Command::new(&self.base);
+        command.args(["run", "--config"]).arg(config);
+        match self.leave(terminals) {
+            Ok(stdin) => drop(stdin.map(|stdin| command.stdin(stdin))),
+            Err(error) => complain(&format!("terminals can't be handed over: {error}")),
+        }
+        command.exec()
+    }
+
+    fn leave(&self, terminals: Vec<Frozen>) -> io::Result<Option<Stdio>> {
+        if terminals.is_empty() {
+            return self.left.as_ref().map(|left| left.stdin()).transpose();
+        }
+        let (next, way) = Handover::pair()?;
+        if let Some(left) = &self.left {
+            left.pass_on(&way);
+        }
+        way.put(terminals);
+        Ok(Some(next.stdin()?))
     }
 }
 
@@ -80,7 +107,8 @@ pub fn launch(config: &Path, environment: &Environment) -> Result<Launched, Lock
             complain(&format!("{}: {error}", place.path().display()));
         }
     }
-    Ok(Launched { base, release: built_as(), supervised: false })
+    let left = Handover::from_stdin().map(Arc::new);
+    Ok(Launched { base, release: built_as(), supervised: false, left })
 }
 
 impl Start<'_> {
@@ -144,7 +172,7 @@ impl Start<'_> {
 }
 
 /// Says what went wrong: there is no log yet, and perhaps never one of this program.
-fn complain(text: &str) {
+pub(super) fn complain(text: &str) {
     // With standard error closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "gangplank-agent: update: {text}");
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::check::{Refusal, Release, Wanted};
 use super::download::download;
 use super::fetch::FetchError;
+use super::handover::Handover;
 use super::incoming::Incoming;
 use super::key::Keys;
 use super::place::Place;
@@ -30,7 +31,7 @@ use crate::job::{Fate, Record};
 /// A download has no more time than this; what came is gone on with by the next order.
 const DOWNLOAD: Duration = Duration::from_secs(3600);
 
-/// An update waits so long for people to close their terminals.
+/// An update waits so long for people to close the terminals that it would end.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Between two looks at the terminals.
@@ -43,7 +44,7 @@ pub struct Order {
     pub version: Option<Version>,
     /// Where from; the daemon when absent.
     pub url: Option<String>,
-    /// Whether open terminals are ended.
+    /// Whether terminals are ended that can't outlive this program.
     pub force: bool,
     /// The job that orders it.
     pub job: Ordered,
@@ -76,7 +77,7 @@ pub(super) enum Failed {
     NoTarget,
     #[error("the new program is not taken: {0}")]
     Probe(String),
-    #[error("{0} terminals are still open; order it with force to end them")]
+    #[error("{0} terminals that it would end are still open; order it with force to end them")]
     Terminals(usize),
     #[error("the download took more than {DOWNLOAD:?}; the next order goes on with it")]
     TooSlow,
@@ -98,11 +99,13 @@ struct Inner {
     running: Version,
     trial: Option<Trial>,
     restart: CancellationToken,
+    left: Option<Arc<Handover>>,
     busy: tokio::sync::Mutex<()>,
 }
 
 impl Updates {
-    /// For the agent with this configuration, which runs as `running`, perhaps on trial.
+    /// For the agent with this configuration, which runs as `running`, perhaps on trial, and was
+    /// `left` terminals by the program before.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -110,6 +113,7 @@ impl Updates {
         keeper: Keeper,
         running: Version,
         trial: Option<Trial>,
+        left: Option<Arc<Handover>>,
     ) -> Self {
         Self(Arc::new(Inner {
             place: Place::beside(&config.path),
@@ -120,6 +124,7 @@ impl Updates {
             running,
             trial,
             restart: CancellationToken::new(),
+            left,
             busy: tokio::sync::Mutex::default(),
         }))
     }
@@ -134,6 +139,24 @@ impl Updates {
     #[must_use]
     pub fn restart(&self) -> &CancellationToken {
         &self.0.restart
+    }
+
+    /// Goes on with the terminals of the program before. A version on trial leaves them alone until it
+    /// is connected, for whoever comes back in its place.
+    pub fn begin(&self) {
+        if self.0.trial.is_none() {
+            self.take_terminals();
+        }
+    }
+
+    fn take_terminals(&self) {
+        let left = self.0.left.as_ref().map(|left| left.take()).unwrap_or_default();
+        if !left.is_empty() {
+            tracing::info!(terminals = left.len(), "going on with the terminals of before");
+        }
+        for terminal in left {
+            self.0.keeper.thaw(terminal);
+        }
     }
 
     /// The daemon took this host's credentials: a version on trial has proved itself. Answers the job
@@ -151,6 +174,7 @@ impl Updates {
         match confirmed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok(ended) => {
                 let ended = ended?;
+                self.take_terminals();
                 tracing::info!(version = %ended.version, "the new version stays");
                 Some((ended.job?, done(&ended)))
             }
@@ -303,16 +327,17 @@ impl Updates {
         Ok(())
     }
 
-    /// Waits until no terminal is open: an update costs whoever sits at one their work.
+    /// Waits until no terminal is open that ends with this program: an update costs whoever sits at
+    /// one their work.
     async fn wait_for_people(&self, say: &(dyn Fn(Progress) + Sync)) -> Result<(), Failed> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let open = self.0.keeper.len();
+            let open = self.0.keeper.bound_to_program();
             match open {
                 0 => return Ok(()),
                 _ if Instant::now() >= until => return Err(Failed::Terminals(open)),
                 _ => {
-                    let what = format!("until {open} open terminals are closed");
+                    let what = format!("until {open} terminals that it would end are closed");
                     say(progress(None, "waiting", &what));
                 }
             }

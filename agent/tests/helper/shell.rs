@@ -39,7 +39,8 @@ fn write(pty: &OwnedFd, text: &str) {
 #[tokio::test]
 async fn a_shell_of_another_user_comes_over_and_is_free() {
     let manager = Manager::start().await;
-    let Lent { pty, ended } = borrow::shell(&manager.socket(), "ada", &request()).await.unwrap();
+    let Lent { pty, ended, .. } =
+        borrow::shell(&manager.socket(), "ada", &request()).await.unwrap();
     let free = "grep -c NoNewPrivs:.0 /proc/self/status";
     write(&pty, &format!("echo \"<$(id -un)|$PWD|$TERM|$(stty size)|$({free})>\"\n"));
     let said = until(&pty, "|1>").await;
@@ -51,13 +52,30 @@ async fn a_shell_of_another_user_comes_over_and_is_free() {
 }
 
 #[tokio::test]
+async fn a_shell_goes_on_in_another_program_by_its_line() {
+    let manager = Manager::start().await;
+    let Lent { pty, ended, line } =
+        borrow::shell(&manager.socket(), "ada", &request()).await.unwrap();
+    drop(ended);
+    write(&pty, "echo up$((1+1))\n");
+    until(&pty, "up2").await;
+    assert_eq!(manager.work().await.len(), 1);
+    let ended = borrow::resumed(line.unwrap()).unwrap();
+    write(&pty, "exit 7\n");
+    let exit = timeout(SOON, ended).await.unwrap();
+    assert_eq!(exit.exit_status, Some(7), "{exit:?}");
+    manager.idle().await;
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_leaves_no_shell() {
     let manager = Manager::start().await;
-    let Lent { pty, ended } = borrow::shell(&manager.socket(), "ada", &request()).await.unwrap();
+    let Lent { pty, ended, line } =
+        borrow::shell(&manager.socket(), "ada", &request()).await.unwrap();
     write(&pty, "trap '' HUP; echo up$((1+1))\n");
     until(&pty, "up2").await;
     assert_eq!(manager.work().await.len(), 1);
-    drop((pty, ended));
+    drop((pty, ended, line));
     manager.idle().await;
 }
 

@@ -358,7 +358,9 @@ impl Running {
     pub(crate) fn start(agent: Agent) -> Self {
         let (agent, stop) = (Arc::new(agent), CancellationToken::new());
         let (running, token) = (Arc::clone(&agent), stop.clone());
-        let task = tokio::spawn(async move { running.run(token).await });
+        let task = tokio::spawn(async move {
+            running.run(token).await;
+        });
         Self { agent, stop, task }
     }
 

@@ -97,7 +97,7 @@ impl Host {
         let dialer = Dialer::new(&config.server).unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let keeper = Keeper::new(KeeperConfig::default(), tracker, stop);
-        let updates = Updates::new(&config, dialer, keeper, built_as(), None);
+        let updates = Updates::new(&config, dialer, keeper, built_as(), None, None);
         Self { directory, updates, keys }
     }
 

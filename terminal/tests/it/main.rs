@@ -4,6 +4,7 @@
 mod backpressure;
 mod detached;
 mod direct;
+mod frozen;
 mod host_key;
 mod hostile;
 mod keeper;
