@@ -225,7 +225,7 @@ pub fn read(config: &Path) -> Table {
 }
 
 /// Sets the `[policy]` of an agent's configuration.
-fn set_policy(table: &mut Table, policy: &Policy) {
+pub fn set_policy(table: &mut Table, policy: &Policy) {
     let section = table.entry("policy").or_insert_with(|| Table::new().into());
     let section = section.as_table_mut().expect("a table");
     let list = |items: &[String]| Toml::Array(items.iter().cloned().map(Toml::String).collect());

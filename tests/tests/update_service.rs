@@ -3,18 +3,27 @@
 use std::fs;
 
 use gangplank_tests::{
+    agent::{self, Policy},
     daemon::Daemon,
     eventually::{self, eventually},
     http::Client,
+    page::Page,
     program,
     release::{Signer, agent_program},
     service_manager::ServiceManager,
     site::BASE,
+    sshd::Sshd,
 };
 use serde_json::{Value, json};
 
 /// Enrols the agent of the unit and starts it; answers its host.
-async fn enrol(manager: &ServiceManager, daemon: &Daemon, admin: &Client, key: &str) -> String {
+async fn enrol(
+    manager: &ServiceManager,
+    daemon: &Daemon,
+    admin: &Client,
+    key: &str,
+    policy: &Policy,
+) -> String {
     fs::copy(daemon.ca(), manager.root().join("tmp/ca.pem")).expect("a CA");
     let (url, token) = (daemon.url(), daemon.token());
     let words = [
@@ -31,10 +40,27 @@ async fn enrol(manager: &ServiceManager, daemon: &Daemon, admin: &Client, key: &
     ];
     let enrolled = manager.run_with_input(&words, &format!("{token}\n"));
     assert_eq!(enrolled.code, Some(0), "{enrolled:?}");
+    let config = manager.root().join("etc/gangplank/agent.toml");
+    let mut table = agent::read(&config);
+    agent::set_policy(&mut table, policy);
+    fs::write(config, table.to_string()).expect("our own file");
     let started = manager.run(&["systemctl", "start", "gangplank-agent.service"]);
     assert_eq!(started.code, Some(0), "{started:?}");
     let hosts = admin.get("/api/v1/hosts").await.expect(200).json();
     hosts["items"][0]["id"].as_str().expect("an id").to_owned()
+}
+
+/// A shell on a host behind this one.
+async fn beyond(admin: &Client, gateway: &str, sshd: &Sshd) -> Page {
+    let behind = admin.add_host("behind", Some(("127.0.0.1", sshd.port()))).await;
+    let id = behind["id"].as_str().expect("an id");
+    let change = json!({ "gateway_id": gateway });
+    admin.patch(&format!("/api/v1/hosts/{id}"), change).await.expect(200);
+    let mut page = Page::open(admin, id).await;
+    let (name, password) = (&sshd.account().name, &sshd.account().password);
+    page.accepted(json!({ "username": name, "password": password })).await;
+    page.proves_a_shell().await;
+    page
 }
 
 async fn runs(admin: &Client, host: &str, version: &str) {
@@ -55,8 +81,11 @@ async fn update(admin: &Client, host: &str) -> Value {
 async fn the_shipped_unit_takes_an_update_and_takes_a_bad_one_back() {
     let (manager, daemon, signer) = (ServiceManager::start(), Daemon::start(), Signer::new());
     let admin = daemon.admin().await;
-    let host = enrol(&manager, &daemon, &admin, &signer.key()).await;
+    let sshd = Sshd::start();
+    let policy = Policy::everything(&sshd.target());
+    let host = enrol(&manager, &daemon, &admin, &signer.key(), &policy).await;
     runs(&admin, &host, BASE).await;
+    let mut page = beyond(&admin, &host, &sshd).await;
     let pid = manager.agent("MainPID");
 
     signer.release("0.2.0", &agent_program()).put(daemon.directory());
@@ -67,6 +96,8 @@ async fn the_shipped_unit_takes_an_update_and_takes_a_bad_one_back() {
     assert_eq!(manager.agent("MainPID"), pid);
     assert_eq!(manager.agent("NRestarts"), "0");
     eventually("its status", || (manager.agent("StatusText") == "connected").then_some(()));
+    // Nor did the shell on the other side of it.
+    page.proves_a_shell().await;
 
     let ends = fs::read(program::installed("true")).expect("a program");
     signer.release("0.3.0", &ends).put(daemon.directory());

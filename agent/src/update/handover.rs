@@ -237,3 +237,63 @@ fn in_memory() -> io::Result<OwnedFd> {
         made => Ok(made?),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use gangplank_proto::id::SessionId;
+
+    use super::*;
+
+    fn session() -> HeldSession {
+        HeldSession { session_id: SessionId::new(), offset: 7, input_offset: 3, quiet_ms: None }
+    }
+
+    fn ids(terminals: &[Frozen]) -> Vec<SessionId> {
+        terminals.iter().map(|terminal| terminal.session().session_id).collect()
+    }
+
+    #[test]
+    fn what_is_put_in_comes_out_once_whoever_is_gone() {
+        let (here, there) = Handover::pair().unwrap();
+        let sessions: Vec<_> = (0..256).map(|_| session()).collect();
+        here.put(sessions.iter().map(|session| Frozen::lost(session, "over")).collect());
+        drop(here);
+        let (next, way) = Handover::pair().unwrap();
+        there.pass_on(&way);
+        assert!(there.take().is_empty());
+        drop((there, way));
+        let taken = next.take();
+        assert_eq!(
+            ids(&taken),
+            sessions.iter().map(|session| session.session_id).collect::<Vec<_>>()
+        );
+        assert_eq!((taken[0].session().offset, taken[0].session().input_offset), (7, 3));
+        assert!(next.take().is_empty());
+    }
+
+    #[test]
+    fn a_terminal_of_another_form_is_over_and_of_none_is_nothing() {
+        let (here, there) = Handover::pair().unwrap();
+        let session = session();
+        let mut parcel = Parcel::of(&Frozen::lost(&session, "over")).unwrap();
+        parcel.word =
+            serde_json::to_vec(&Word { form: FORM + 1, session: session.clone() }).unwrap();
+        here.send(&parcel).unwrap();
+        parcel.word = b"?".to_vec();
+        here.send(&parcel).unwrap();
+        let word = serde_json::to_vec(&Word { form: FORM, session: session.clone() }).unwrap();
+        here.send(&Parcel { word, descriptors: vec![in_memory().unwrap()] }).unwrap();
+        let taken = there.take();
+        assert_eq!(ids(&taken), [session.session_id; 2]);
+    }
+
+    #[test]
+    fn standard_input_is_ours_only_as_such_a_socket() {
+        let (here, _there) = Handover::pair().unwrap();
+        assert!(is_ours(here.0.as_fd()));
+        let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(!is_ours(stream.as_fd()));
+        assert!(!is_ours(File::open("/dev/null").unwrap().as_fd()));
+    }
+}
