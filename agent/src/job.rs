@@ -16,7 +16,7 @@ mod spool;
 mod tell;
 mod worker;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gangplank_proto::fact::HeldJob;
 use gangplank_proto::job::{Done, FromJob, ToJob};
@@ -58,19 +58,25 @@ pub struct Surroundings {
     pub updates: Updates,
 }
 
-/// What the journal holds, as it is at any moment.
+/// What the journal holds, as it is at any moment; nothing until it was read.
 #[derive(Debug, Clone, Default)]
-pub struct Held(Arc<Mutex<Vec<HeldJob>>>);
+pub struct Held(Arc<watch::Sender<Option<Vec<HeldJob>>>>);
 
 impl Held {
     /// The jobs.
     #[must_use]
     pub fn list(&self) -> Vec<HeldJob> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone().unwrap_or_default()
     }
 
     fn set(&self, jobs: Vec<HeldJob>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = jobs;
+        self.0.send_replace(Some(jobs));
+    }
+
+    /// Waits until the journal was read: a daemon that isn't told of a job takes it for lost.
+    async fn known(&self) {
+        // What is waited for holds the other end, too.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
     }
 }
 
@@ -118,6 +124,7 @@ impl Jobs {
 
     /// A line to the daemon, in place of the one before.
     pub async fn line(&self) -> JobLine {
+        self.held.known().await;
         let (sender, words) = mpsc::channel(WORDS);
         // Without a worker nothing is said and nothing taken.
         let _ = self.asked.send(Input::Line(sender)).await;
@@ -125,8 +132,8 @@ impl Jobs {
     }
 
     /// What the journal holds now.
-    #[must_use]
-    pub fn held(&self) -> Vec<HeldJob> {
+    pub async fn held(&self) -> Vec<HeldJob> {
+        self.held.known().await;
         self.held.list()
     }
 

@@ -151,10 +151,10 @@ impl Worker {
                     job.left = job.runs();
                     self.jobs.insert(job.record.job_id, job);
                 }
-                self.publish();
             }
             Err(error) => tracing::error!(%error, "the journal of jobs can't be read"),
         }
+        self.publish();
     }
 
     fn publish(&self) {

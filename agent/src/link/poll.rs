@@ -100,7 +100,7 @@ impl<'a> Polling<'a> {
         jobs: &Jobs,
     ) -> Result<Self, RequestError> {
         // Whether there is an answer at all, before a line takes the place of none.
-        let held = jobs.held();
+        let held = jobs.held().await;
         let polling = |line| Self { dialer, credentials, line };
         let items = ask(dialer, credentials, Duration::ZERO, Some(&held)).await?;
         let polling = polling(jobs.line().await);
