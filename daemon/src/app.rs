@@ -112,7 +112,7 @@ impl App {
             doors,
             first_tenant,
             tickets: Tickets::new(store.clone(), clock.clone()),
-            events: Events::new(store.clone(), clock.clone()),
+            events: Events::new(store.clone(), clock.clone(), tracker.clone()),
             guard: Guard::default(),
             registry: Arc::default(),
             sessions: Arc::default(),

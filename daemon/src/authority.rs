@@ -56,7 +56,8 @@ pub struct Authority {
     app: Arc<App>,
     /// Who holds the socket.
     pub who: Principal,
-    permission: Permission,
+    /// All of them are needed.
+    permissions: Vec<Permission>,
     host: Option<HostId>,
     news: Listener,
     recheck: Instant,
@@ -79,12 +80,19 @@ impl Authority {
         Self {
             app,
             who,
-            permission,
+            permissions: vec![permission],
             host,
             news,
             recheck: Instant::now() + RECHECK,
             concerned: true,
         }
+    }
+
+    /// The same, where the socket needs all of these permissions.
+    #[must_use]
+    pub fn with_all(mut self, permissions: Vec<Permission>) -> Self {
+        self.permissions = permissions;
+        self
     }
 
     /// Waits until the right is gone, and says why. Cancel safe: news that were heard are
@@ -137,7 +145,7 @@ impl Authority {
             let disabled = matches!(active, Ok(None));
             return Some(if disabled { Loss::Disabled } else { Loss::LoggedOut });
         };
-        if !who.may(self.permission) {
+        if !self.permissions.iter().all(|permission| who.may(*permission)) {
             return Some(Loss::Withdrawn);
         }
         self.who = who;

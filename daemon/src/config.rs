@@ -10,6 +10,8 @@ use gangplank_certs::Name;
 use gangplank_proto::secret::Secret;
 use ipnet::IpNet;
 
+use crate::store::Retention;
+
 mod build;
 mod key;
 mod memory;
@@ -58,6 +60,8 @@ pub struct Config {
     pub compliance: Compliance,
     /// What devices send.
     pub ingest: Ingest,
+    /// How much of every topic is kept.
+    pub channels: Retention,
     /// Directory with programs of PatchMon's agent that hosts may fetch.
     pub patchmon_programs: Option<PathBuf>,
     /// Socket of the process that keeps direct terminals; without one the daemon keeps them itself.
@@ -189,6 +193,7 @@ pub struct Limits {
     pub replay_ring: u64,
     pub lossless_hold: Duration,
     pub detached_life: Duration,
+    pub channel_write: Duration,
     pub channel_idle: Duration,
     pub terminal_idle: Duration,
     pub heartbeat: Duration,

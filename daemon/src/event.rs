@@ -1,18 +1,33 @@
 //! Topics: numbered events per tenant, in the store before anybody hears of them. A subscriber
-//! reads from the store by its cursor and is only told that there is more, so a slow one costs
-//! nothing and delays nobody.
+//! follows by its cursor and is only told that there is more, so a slow one holds nothing but its
+//! number and delays nobody. What is new is read once for all who listen, from a bounded tail in
+//! memory; whoever is behind that reads the store.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+mod feed;
+mod follow;
+mod frame;
+mod publish;
+mod tail;
 
+use std::sync::Arc;
+
+use gangplank_proto::channel::Channel;
 use gangplank_proto::event::Event;
 use gangplank_proto::id::TenantId;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+pub use feed::{Feeds, Listener};
+pub use follow::{Follower, Heard, gap};
+pub use frame::{Form, Frame};
+pub use publish::Publication;
+pub use tail::ALL_BYTES;
 
 use crate::auth::Permission;
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::store::{Published, Store, StoreError};
+use publish::Desk;
 
 /// What can be subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,22 +99,36 @@ impl Topic {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|topic| topic.as_str() == name)
     }
+
+    /// The topic that a channel of dashboards shows.
+    #[must_use]
+    pub fn of(channel: Channel) -> Self {
+        match channel {
+            Channel::Security => Self::Security,
+            Channel::Vpn => Self::Vpn,
+            Channel::Alerts => Self::Alerts,
+            Channel::AgentThoughts => Self::AgentThoughts,
+            Channel::Approvals => Self::Approvals,
+            Channel::Receipts => Self::Receipts,
+        }
+    }
 }
 
 /// Publishes and tells.
 #[derive(Debug)]
 pub struct Events {
     store: Store,
-    clock: Clock,
-    /// The latest number of each topic that somebody listens to or that was published to.
-    latest: Mutex<HashMap<(TenantId, Topic), watch::Sender<u64>>>,
+    feeds: Arc<Feeds>,
+    desk: Arc<Desk>,
 }
 
 impl Events {
-    /// Events kept in `store`.
+    /// Events kept in `store`. What is published is written by tasks of `tracker`.
     #[must_use]
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, latest: Mutex::default() }
+    pub fn new(store: Store, clock: Clock, tracker: TaskTracker) -> Self {
+        let feeds = store.feeds();
+        let desk = Arc::new(Desk::new(store.clone(), clock, Arc::clone(&feeds), tracker));
+        Self { store, feeds, desk }
     }
 
     /// Commits an event, then tells subscribers.
@@ -114,34 +143,49 @@ impl Events {
     ) -> Result<Event, StoreError> {
         let data = serde_json::to_value(data)
             .map_err(|_| StoreError::Invalid("an event that is not JSON"))?;
-        let event = self.store.append_event(tenant, topic.as_str(), data, self.clock.now()).await?;
-        self.tell(tenant, topic, event.seq);
-        Ok(event)
+        let publication = Publication { tenant, topic, messages: vec![data.clone()], once: None };
+        let published = self.publish_all(publication).await?.into_iter().next();
+        let Published { seq, id, at } = published.ok_or(StoreError::Corrupt("event"))?;
+        let topic = topic.as_str().to_owned();
+        Ok(Event { topic, seq, id, at: at.to_string(), data })
+    }
+
+    /// Commits several events of a topic, all or none, then tells subscribers. Many that publish at
+    /// once share one commit.
+    ///
+    /// # Errors
+    /// When the store fails; then nobody hears of any of them.
+    pub async fn publish_all(
+        &self,
+        publication: Publication,
+    ) -> Result<Vec<Published>, StoreError> {
+        self.desk.publish(publication).await
     }
 
     /// Tells subscribers of an event that was committed together with what it tells of.
     pub fn tell(&self, tenant: TenantId, topic: Topic, seq: u64) {
-        self.watch(tenant, topic).send_if_modified(|latest| {
-            let newer = seq > *latest;
-            *latest = seq.max(*latest);
-            newer
-        });
+        self.feeds.tell(tenant, topic, seq);
     }
 
-    /// Tells when there is more; the value is the latest number heard of.
+    /// Tells when there is more; the value is the latest number heard of, 0 for none yet.
     #[must_use]
     pub fn subscribe(&self, tenant: TenantId, topic: Topic) -> watch::Receiver<u64> {
-        self.watch(tenant, topic).subscribe()
+        self.feeds.subscribe(tenant, topic)
     }
 
-    /// How many subscribe to a topic of a tenant right now.
+    /// Listens as one of `most` at most; none when there are so many already.
     #[must_use]
-    pub fn subscribers(&self, tenant: TenantId, topic: Topic) -> u64 {
-        self.watch(tenant, topic).receiver_count() as u64
+    pub fn listen(&self, tenant: TenantId, topic: Topic, most: u64) -> Option<Listener> {
+        self.feeds.listen(tenant, topic, most)
     }
 
-    fn watch(&self, tenant: TenantId, topic: Topic) -> watch::Sender<u64> {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.entry((tenant, topic)).or_insert_with(|| watch::Sender::new(0)).clone()
+    /// Follows a topic from after the event of that number on.
+    #[must_use]
+    pub fn follow(&self, listener: Listener, after: u64, form: Form) -> Follower {
+        Follower::new(self.store.clone(), listener, after, form)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

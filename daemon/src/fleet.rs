@@ -224,6 +224,7 @@ pub async fn report(app: &App, link: &AgentLink, hello: &Hello) -> Result<(), St
     let by = By { actor, source: None, at: now };
     if app.store.attest_host_keys(tenant, &by, host, &keys).await? == Attestation::Pending {
         tracing::warn!(%host, "an agent reports other host keys than before; a person must accept them");
+        crate::alert::host_key_changed(app, tenant, host, None).await;
     }
     reported(app, tenant, host, first).await;
     Ok(())

@@ -7,6 +7,7 @@
 //! [`app::App`] is what they share. What must survive a restart is in the [`store`].
 
 pub mod admin;
+pub mod alert;
 pub mod app;
 pub mod audit;
 pub mod auth;

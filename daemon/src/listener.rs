@@ -29,6 +29,7 @@ mod strict;
 mod tests;
 
 pub use admission::{Admission, Admissions};
+pub use connection::Cut;
 pub use inherited::{Inherited, InheritedError};
 pub use proxy::Proxies;
 pub use redirect::Target;

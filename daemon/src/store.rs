@@ -15,6 +15,8 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
+use crate::event::Feeds;
+
 mod audit;
 mod backup;
 mod claim;
@@ -48,7 +50,9 @@ pub use compliance::{
 };
 pub use directory::DataDir;
 pub use error::StoreError;
-pub use event::Missed;
+pub use event::{
+    Appended, Appending, Kept, Missed, Once, Passage, Published, Retention, StoredEvent,
+};
 pub use host::{AgentKind, Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use import::Imported;
@@ -63,7 +67,7 @@ pub use page::{Page, PageRequest};
 pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
-pub use session::{Left, NewSession, Session};
+pub use session::{Left, NewSession, Session, SessionMessage, SessionNews};
 pub use telemetry::{Ages, Ingested, Names, Parcel, Reading, Readings, Record};
 pub use tenant::{Limits, Tenant};
 pub use ticket::StoredTicket;
@@ -81,6 +85,8 @@ pub struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
     directory: Arc<DataDir>,
+    /// Whom to tell of events that were committed here.
+    feeds: Arc<Feeds>,
 }
 
 impl Store {
@@ -112,13 +118,19 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
-        Ok(Self { writer, reader, directory: Arc::new(directory) })
+        Ok(Self { writer, reader, directory: Arc::new(directory), feeds: Arc::default() })
     }
 
     /// The directory that the database lies in.
     #[must_use]
     pub fn directory(&self) -> &DataDir {
         &self.directory
+    }
+
+    /// Who listens to events.
+    #[must_use]
+    pub fn feeds(&self) -> Arc<Feeds> {
+        Arc::clone(&self.feeds)
     }
 
     /// Whether the database answers and takes writes, for health checks.
@@ -165,6 +177,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "patchmon", include_str!("../migrations/0009_patchmon.sql")),
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
     (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
+    (13, "channels", include_str!("../migrations/0013_channels.sql")),
     (15, "people", include_str!("../migrations/0015_people.sql")),
     (17, "devices", include_str!("../migrations/0017_devices.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),

@@ -37,6 +37,17 @@ order is accepted, and each word of an agent before it is answered. Numbers are 
 with the lowest and the highest in brackets.
 ";
 
+const BEFORE_CHANNELS: &str = "# Performance: channels of dashboards
+
+Written by `cargo xtask bench channels --write-docs`; run it to see the figures of your own machine.
+
+Subscribers are WebSockets over TLS of one process, which decrypts and counts what it is told; it shares
+the machine with the daemon and with whoever publishes. Every event is on disk before it is confirmed and
+before anybody is told. The time runs from the publication's request to the last subscriber's receipt;
+a stream comes in lists, a hundred of them a second. Numbers are medians of the rounds, with the lowest
+and the highest in brackets.
+";
+
 /// Writes the document of the terminals, and a plot for each figure.
 pub(crate) fn write(figures: &[Figure], rounds: usize) -> Result<()> {
     document("docs/performance.md", BEFORE, figures, rounds)
@@ -45,6 +56,11 @@ pub(crate) fn write(figures: &[Figure], rounds: usize) -> Result<()> {
 /// Writes the document of commands, and a plot for each figure.
 pub(crate) fn write_jobs(figures: &[Figure], rounds: usize) -> Result<()> {
     document("docs/performance-jobs.md", BEFORE_JOBS, figures, rounds)
+}
+
+/// Writes the document of channels, and a plot for each figure.
+pub(crate) fn write_channels(figures: &[Figure], rounds: usize) -> Result<()> {
+    document("docs/performance-channels.md", BEFORE_CHANNELS, figures, rounds)
 }
 
 fn document(path: &str, before: &str, figures: &[Figure], rounds: usize) -> Result<()> {

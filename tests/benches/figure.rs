@@ -2,6 +2,7 @@
 
 pub(crate) mod beside;
 pub(crate) mod bulk;
+pub(crate) mod channels;
 pub(crate) mod echo;
 pub(crate) mod jobs;
 pub(crate) mod stall;

@@ -27,7 +27,7 @@ use gangplank_tests::{fleet::Fleet, page::Page, scratch};
 use serde_json::json;
 
 use crate::{
-    figure::{AGENT, BARE, Bench, DIRECT, beside, bulk, echo, jobs, stall, start},
+    figure::{AGENT, BARE, Bench, DIRECT, beside, bulk, channels, echo, jobs, stall, start},
     table::Figure,
     way::{Missing, Target, Way, bare::Bare, gangplank::Gangplank, openssh::OpenSsh, peer},
 };
@@ -36,7 +36,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
-    /// What is measured: terminals, or commands to a whole fleet.
+    /// What is measured: terminals, commands to a whole fleet, or channels of dashboards.
     #[arg(value_enum, default_value_t = Suite::Terminals)]
     suite: Suite,
     /// How often each figure is measured.
@@ -64,6 +64,7 @@ struct Arguments {
 enum Suite {
     Terminals,
     Jobs,
+    Channels,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -76,6 +77,12 @@ async fn main() -> Result<ExitCode> {
         Suite::Jobs => {
             let rounds = if arguments.quick { 1 } else { arguments.rounds };
             let figures = jobs::run(rounds, arguments.quick).await?;
+            figures.iter().for_each(|figure| print!("{}", report::text(figure)));
+            figures
+        }
+        Suite::Channels => {
+            let rounds = if arguments.quick { 1 } else { arguments.rounds };
+            let figures = channels::run(rounds, arguments.quick).await?;
             figures.iter().for_each(|figure| print!("{}", report::text(figure)));
             figures
         }
@@ -93,6 +100,7 @@ async fn main() -> Result<ExitCode> {
         match arguments.suite {
             Suite::Terminals => document::write(&figures, arguments.rounds)?,
             Suite::Jobs => document::write_jobs(&figures, arguments.rounds)?,
+            Suite::Channels => document::write_channels(&figures, arguments.rounds)?,
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@
 pub mod account;
 pub mod agent;
 pub mod browser;
+pub mod channel;
 pub mod console;
 pub mod daemon;
 pub mod devtools;

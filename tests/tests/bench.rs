@@ -15,6 +15,11 @@ fn a_short_run_measures_commands() {
     measures("jobs", &["jobs-fan-out", "jobs-drain"]);
 }
 
+#[test]
+fn a_short_run_measures_channels() {
+    measures("channels", &["channels-fan-out", "channels-through"]);
+}
+
 fn measures(suite: &str, expected: &[&str]) {
     let results = scratch::directory().join("results.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use gangplank_proto::channel::Channel;
 use gangplank_tests::{
     agent::{Agent, Policy},
     daemon::Daemon,
@@ -73,6 +74,9 @@ async fn an_unknown_key_is_asked_once_and_a_changed_one_gets_no_password() {
     }
     let audit = admin.get("/api/v1/audit?limit=200").await.expect(200).json();
     assert!(audit.to_string().contains("host_key"), "a changed key is on record");
+    let mut alerts = admin.listen(Channel::Alerts, "cursor=0").await;
+    let id = format!("host_key_changed:{host}:{}", other.as_str().expect("a fingerprint"));
+    while alerts.next_json().await["id"] != id.as_str() {}
 
     let id = known[0]["id"].as_str().expect("an id");
     admin.delete(&format!("/api/v1/hosts/{host}/host-keys/{id}")).await.expect(204);

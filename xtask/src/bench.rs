@@ -27,8 +27,8 @@ const NEEDS: &[Need] = &[
 /// How to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What is measured: terminals, or jobs.
-    #[arg(default_value = "terminals", value_parser = ["terminals", "jobs"])]
+    /// What is measured: terminals, jobs, or channels.
+    #[arg(default_value = "terminals", value_parser = ["terminals", "jobs", "channels"])]
     suite: String,
     /// How often each figure is measured.
     #[arg(long, default_value_t = 5)]
@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Where the results go [default: bench/results.json in the target directory].
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write docs/performance.md, or docs/performance-jobs.md, and the plots.
+    /// Write docs/performance.md, or that of jobs or channels, and the plots.
     #[arg(long)]
     write_docs: bool,
 }

@@ -19,6 +19,11 @@ struct Params {
     scanner: Scanner,
     profile: Option<String>,
     content: Option<PathBuf>,
+    /// For whom it is done, which is the daemon's business.
+    #[serde(rename = "case_id")]
+    _case_id: Option<String>,
+    #[serde(rename = "network_attack_id")]
+    _network_attack_id: Option<String>,
 }
 
 pub(super) async fn run(params: &Value, context: &Context) -> Done {
@@ -26,7 +31,7 @@ pub(super) async fn run(params: &Value, context: &Context) -> Done {
         Value::Null => Ok(Params::default()),
         given => Params::deserialize(given),
     };
-    let Params { scanner, profile, content } = match params {
+    let Params { scanner, profile, content, .. } = match params {
         Ok(params) => params,
         Err(error) => {
             return failed(&format!("compliance_scan takes scanner, profile and content: {error}"));

@@ -31,6 +31,8 @@ struct Params {
     /// The case that it is run for; that is the daemon's.
     #[serde(default, rename = "case_id")]
     _case_id: Option<String>,
+    #[serde(default, rename = "network_attack_id")]
+    _network_attack_id: Option<String>,
 }
 
 pub(super) async fn run(params: &Value, context: &Context) -> Done {

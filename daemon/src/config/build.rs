@@ -11,10 +11,13 @@ use gangplank_certs::Name;
 use gangplank_proto::secret::Secret;
 use url::Url;
 
+use crate::event::Topic;
+use crate::store::{Kept, Retention};
+
 use super::key::{Form, KEYS, find};
 use super::show::Line;
 use super::source::{Origin, collect};
-use super::value::{Raw, Value, parse};
+use super::value::{Raw, Value, parse, parse_duration};
 use super::{
     AuthConfig, BehindProxy, Compliance, Config, ConfigError, Ingest, Internal, Jobs, Limits,
     Listen, Log, LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
@@ -92,6 +95,7 @@ pub(super) fn build(
             telemetry_kept: values.time("ingest.telemetry_kept"),
             records_kept: values.time("ingest.records_kept"),
         },
+        channels: values.retention(),
         patchmon_programs: values.text("patchmon.programs").map(PathBuf::from),
         keeper_socket: values.keeper_socket(),
         limits,
@@ -129,6 +133,7 @@ fn limits(values: &mut Values) -> Limits {
         replay_ring: values.number("limits.replay_ring"),
         lossless_hold: values.time("limits.lossless_hold"),
         detached_life: values.time("limits.detached_life"),
+        channel_write: values.time("limits.channel_write"),
         channel_idle: values.time("limits.channel_idle"),
         terminal_idle: values.time("limits.terminal_idle"),
         heartbeat: values.time("limits.heartbeat"),
@@ -382,6 +387,25 @@ impl Values {
         }
     }
 
+    fn retention(&mut self) -> Retention {
+        let default =
+            Kept { events: self.number("channels.kept"), age: self.time("channels.retention") };
+        let mut topics = BTreeMap::new();
+        for text in self.list("channels.topics") {
+            match kept(&text, default.events) {
+                Some((topic, kept)) => {
+                    topics.insert(topic.as_str().to_owned(), kept);
+                }
+                None => {
+                    let reason = format!("{text:?} does not say how much of a topic is kept");
+                    let fix = "write TOPIC=AGE or TOPIC=AGE/EVENTS, such as receipts=90d/100000";
+                    self.wrong("channels.topics", &reason, fix);
+                }
+            }
+        }
+        Retention { default, topics }
+    }
+
     fn keeper_socket(&mut self) -> Option<PathBuf> {
         let key = "keeper.socket";
         let path = PathBuf::from(self.text(key)?);
@@ -427,6 +451,16 @@ impl Values {
         let plain = !config.listen.plain.is_empty();
         forbid("listen.plain", plain, "cleartext carries credentials", "remove it");
     }
+}
+
+/// What `TOPIC=AGE` or `TOPIC=AGE/EVENTS` says.
+fn kept(text: &str, events: u64) -> Option<(Topic, Kept)> {
+    let (topic, kept) = text.split_once('=')?;
+    let (age, events) = match kept.split_once('/') {
+        Some((age, number)) => (age, number.trim().parse().ok().filter(|number| *number > 0)?),
+        None => (kept, events),
+    };
+    Some((Topic::named(topic.trim())?, Kept { events, age: parse_duration(age.trim())? }))
 }
 
 /// The origin that a URL names, when it names nothing more than that.

@@ -235,6 +235,24 @@ pub const KEYS: &[Key] = &[
         "How long other rows are kept, of which each host has 2000 and 4 MiB at most.",
     ),
     key(
+        "channels.retention",
+        Form::Time(HOUR, DECADE),
+        "7d",
+        "How long an event of a topic can be read again by whoever missed it.",
+    ),
+    key(
+        "channels.kept",
+        Form::Number(1_000, 100_000_000),
+        "10000",
+        "Events that are kept of each topic of a tenant: the newest.",
+    ),
+    key(
+        "channels.topics",
+        Form::List,
+        "",
+        "Topics that are kept longer or shorter, as TOPIC=AGE or TOPIC=AGE/EVENTS, such as receipts=90d/100000.",
+    ),
+    key(
         "patchmon.programs",
         Form::Text,
         "",
@@ -343,6 +361,12 @@ pub const KEYS: &[Key] = &[
         Form::Time(Duration::ZERO, DAY),
         "5m",
         "How long a terminal lives without a viewer, where its tenant says nothing else.",
+    ),
+    key(
+        "limits.channel_write",
+        Form::Time(SECOND, HOUR),
+        "20s",
+        "A subscriber of a channel that takes nothing of what is sent for so long is closed (1008).",
     ),
     key(
         "limits.channel_idle",

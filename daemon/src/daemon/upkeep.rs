@@ -16,12 +16,16 @@ const CERTIFICATES: Duration = Duration::from_secs(2);
 /// How often expired rows go and anonymous refusals are written down.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How often events that are too many or too old go.
+const EVENTS: Duration = Duration::from_secs(5);
+
 /// Rows of anonymous refusals written at a time; a flood from more sources waits for the next.
 const REFUSALS: usize = 256;
 
 pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: CancellationToken) {
     let mut look = tokio::time::interval(CERTIFICATES);
     let mut minute = tokio::time::interval(MINUTE);
+    let mut events = tokio::time::interval(EVENTS);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -30,6 +34,7 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 // It reads files; a panic in there would show in the log by itself.
                 let _ = tokio::task::spawn_blocking(move || certificates.check()).await;
             }
+            _ = events.tick() => remove_events(&app).await,
             _ = minute.tick() => {
                 if let Err(error) = app.store.remove_expired(app.clock.now()).await {
                     tracing::error!(%error, "expired rows could not be removed");
@@ -53,11 +58,22 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = app.store.age_telemetry(ages, app.clock.now()).await {
                     tracing::error!(%error, "old measurements could not be put together");
                 }
+                if let Err(error) = app.store.forget_event_keys(app.clock.now()).await {
+                    tracing::error!(%error, "keys of publications could not be forgotten");
+                }
                 write_refusals(&app).await;
             }
         }
     }
     write_refusals(&app).await;
+}
+
+/// Events that nobody can ask for any more. What is left of them is for the next time.
+async fn remove_events(app: &App) {
+    let config = app.config();
+    if let Err(error) = app.store.remove_old_events(&config.channels, app.clock.now()).await {
+        tracing::error!(%error, "old events could not be removed");
+    }
 }
 
 /// Refusals before authentication, summed by source and kind, so that a flood can't write.

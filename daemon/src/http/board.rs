@@ -13,7 +13,6 @@ use gangplank_proto::event::Event;
 use gangplank_proto::id::{BatchId, TenantId};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
@@ -24,7 +23,7 @@ use super::upgrade::{self, Stream};
 use crate::app::App;
 use crate::auth::Permission;
 use crate::authority::Authority;
-use crate::event::Topic;
+use crate::event::{Listener, Topic};
 use crate::socket::{self, Beat, End, Socket, Writer};
 use crate::store::{BatchState, Board, Tally};
 
@@ -86,7 +85,7 @@ async fn serve(app: Arc<App>, mut authority: Authority, socket: Socket<Stream>) 
 struct Teller<'a> {
     app: &'a App,
     tenant: TenantId,
-    latest: watch::Receiver<u64>,
+    latest: Listener,
     /// Number of the newest event that was told.
     after: u64,
     writer: &'a mut Writer<Stream>,
@@ -102,8 +101,7 @@ impl Teller<'_> {
         loop {
             self.writer.flush().await?;
             tokio::select! {
-                // The sender lives as long as the daemon, so a wait ends by news only.
-                _ = self.latest.changed() => self.catch_up().await?,
+                () = self.latest.changed() => self.catch_up().await?,
                 () = at(self.tally_at) => self.tally().await?,
                 () = beat.due() => self.writer.feed(beat.ping()?).await?,
             }

@@ -21,11 +21,11 @@ use subtle::ConstantTimeEq as _;
 
 use super::error::Refusal;
 use super::route::{Credential, Kind, OriginRule, Route};
-use super::upgrade;
+use super::{channels, sse, upgrade};
 use crate::app::App;
 use crate::audit::{Actor, By, Entry};
 use crate::auth::{API_AUDIENCE, AgentIdentity, AuthError, Principal};
-use crate::listener::{Admission, Peer};
+use crate::listener::{Admission, Cut, Peer};
 use crate::store::{Host, PageRequest};
 use crate::ticket::{Target, TicketError};
 
@@ -70,6 +70,10 @@ pub struct Call {
     pub host: Option<Host>,
     /// The connection, for a WebSocket.
     pub upgrade: Option<OnUpgrade>,
+    /// Whether server-sent events are asked for, where that is another form of a socket.
+    pub streamed: bool,
+    /// Breaks the connection.
+    pub cut: Option<Cut>,
     /// The ticket that opened the gate, not used up yet.
     ticket: Option<(Secret, Target)>,
     params: Vec<(String, String)>,
@@ -253,7 +257,8 @@ pub(super) async fn pass(
         Err(refusal) => Err(refusal),
     };
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-    if socket && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+    let status = response.status();
+    if socket && status != http::StatusCode::SWITCHING_PROTOCOLS && !status.is_success() {
         response
             .headers_mut()
             .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
@@ -276,7 +281,8 @@ async fn admit(
     if app.is_stopping() && route.kind != Kind::Public {
         return Err(Refusal::unavailable("the daemon is stopping; come back in a moment"));
     }
-    if route.kind.is_socket() {
+    let streamed = route.kind == Kind::PersonStream && sse::asked(&parts.headers);
+    if route.kind.is_socket() && !streamed {
         upgrade::check(&parts.method, parts.version, &parts.headers)?;
     }
     let mut call = Call {
@@ -286,6 +292,8 @@ async fn admit(
         uri: parts.uri,
         host: None,
         upgrade: parts.extensions.remove::<OnUpgrade>(),
+        streamed,
+        cut: parts.extensions.remove::<Cut>(),
         ticket: None,
         params,
         body: Mutex::new(body),
@@ -329,11 +337,15 @@ fn check_origin(app: &App, route: &Route, method: &Method, call: &Call) -> Resul
     let fine = match route.origin {
         OriginRule::Any => true,
         OriginRule::Absent => origin.is_none(),
+        // A page of ours says nothing of its origin when it only reads.
+        OriginRule::Ours if call.streamed => origin.is_none() || ours(),
         OriginRule::Ours => ours(),
         OriginRule::OursWithCookie => {
             let unsafe_method = !method.is_safe();
             let bearer = call.headers.contains_key(header::AUTHORIZATION);
-            !unsafe_method || bearer || ours()
+            let service = route.credentials.contains(&Credential::InternalToken)
+                && call.headers.contains_key(INTERNAL_TOKEN);
+            !unsafe_method || bearer || service || ours()
         }
     };
     if fine {
@@ -354,7 +366,7 @@ fn limit(
         let message = "too many failed attempts from this address";
         return Err(Refusal::too_many(message, wait.as_secs()));
     }
-    if route.kind != Kind::PersonSocket {
+    if !matches!(route.kind, Kind::PersonSocket | Kind::PersonStream) {
         return Ok(None);
     }
     match app.guard.anonymous(call.peer.addr, limits.anonymous_sockets_per_ip) {
@@ -464,7 +476,11 @@ fn target(call: &Call) -> Target {
         // What isn't an id names a host that nobody has.
         Ok(id) => Target::Terminal(id.parse().unwrap_or_else(|_| HostId::from(uuid::Uuid::nil()))),
         Err(_) => {
-            let name = call.uri.path().rsplit('/').next().unwrap_or_default();
+            let path = call.uri.path();
+            let name = match channels::at(path) {
+                Some(channel) => channel.as_str(),
+                None => path.rsplit('/').next().unwrap_or_default(),
+            };
             Target::Channel(name.to_owned())
         }
     }

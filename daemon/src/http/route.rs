@@ -24,6 +24,8 @@ pub enum Kind {
     Agent,
     /// A WebSocket of the console or of programs of people.
     PersonSocket,
+    /// The same, or server-sent events for whoever asks for them instead of an upgrade.
+    PersonStream,
     /// The WebSocket of an agent.
     AgentSocket,
     /// Internal services.
@@ -34,7 +36,7 @@ impl Kind {
     /// Whether the route is a WebSocket.
     #[must_use]
     pub fn is_socket(self) -> bool {
-        matches!(self, Self::PersonSocket | Self::AgentSocket)
+        matches!(self, Self::PersonSocket | Self::PersonStream | Self::AgentSocket)
     }
 }
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 use gangplank_proto::close::CloseCode;
 use gangplank_proto::id::TenantId;
 use serde::Deserialize;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::Refusal;
+use super::tell::Wish;
 use super::upgrade::Stream;
 use crate::app::App;
 use crate::auth::Principal;
 use crate::authority::Authority;
-use crate::event::Topic;
+use crate::event::{Follower, Listener, Topic};
 use crate::socket::{End, Reader, Received};
 
 /// A user's place among the open sockets, given back when dropped.
@@ -28,17 +28,22 @@ pub(super) fn place(app: &App, who: &Principal) -> Result<crate::guard::UserSock
 ///
 /// # Errors
 /// [`End`] with 1013 when too many do.
-pub(super) fn follow(
-    app: &App,
-    tenant: TenantId,
-    topic: Topic,
-) -> Result<watch::Receiver<u64>, End> {
-    let latest = app.events.subscribe(tenant, topic);
-    // Counted with this one, and by what is alive, so that nobody who left is counted.
-    if app.events.subscribers(tenant, topic) > app.config().limits.channel_subscribers {
-        return Err(End::close(CloseCode::TryAgainLater, "too many subscribers"));
-    }
-    Ok(latest)
+pub(super) fn follow(app: &App, tenant: TenantId, topic: Topic) -> Result<Listener, End> {
+    let most = app.config().limits.channel_subscribers;
+    let full = || End::close(CloseCode::TryAgainLater, "too many subscribers");
+    app.events.listen(tenant, topic, most).ok_or_else(full)
+}
+
+/// Follows all that was asked for. What came before this is found in the store.
+///
+/// # Errors
+/// [`End`] with 1013 when too many follow one of the topics.
+pub(super) fn follow_all(app: &App, tenant: TenantId, wish: &Wish) -> Result<Vec<Follower>, End> {
+    let follow = |(topic, after): &(Topic, u64)| {
+        let listener = follow(app, tenant, *topic)?;
+        Ok(app.events.follow(listener, *after, wish.form))
+    };
+    wish.topics.iter().map(follow).collect()
 }
 
 /// Waits for what ends a subscriber's socket from outside of what it is told: the loss of its right,

@@ -6,6 +6,7 @@ macro_rules! handler {
     };
 }
 
+mod channels;
 mod claims;
 mod compliance;
 mod jobs;
@@ -19,8 +20,8 @@ use http::Method;
 
 use super::route::{Credential, Handler, Kind, OriginRule, PERSON, Route};
 use super::{
-    agent, audit, board, console, devices, events, host_keys, hosts, install, login, openapi,
-    public, release, sessions, settings, terminal, tickets, users,
+    agent, audit, board, console, devices, host_keys, hosts, install, login, openapi, public,
+    release, sessions, settings, terminal, tickets, users,
 };
 use crate::auth::Permission;
 
@@ -257,12 +258,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         permission: manage,
         ..open("/api/v1/ssh-terminal/{host_id}", "A terminal", handler!(terminal::socket))
     });
-    routes.push(Route {
-        kind: Kind::PersonSocket,
-        origin: OriginRule::Ours,
-        credentials: CHANNEL,
-        ..open("/api/v1/ws/events", "Topics, with a cursor", handler!(events::socket))
-    });
+    routes.extend(channels::routes());
     routes.push(Route {
         kind: Kind::PersonSocket,
         origin: OriginRule::Ours,

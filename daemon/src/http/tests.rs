@@ -73,6 +73,9 @@ async fn world() -> World {
     let path = directory.path().to_str().unwrap().to_owned();
     let internal = crate::random::token().unwrap().expose().to_owned();
     sources.environment.insert("GANGPLANK_INTERNAL__TOKEN".to_owned(), internal.clone());
+    // Every route times every wrong credential is more than anybody may try in a minute.
+    let failures = "GANGPLANK_LIMITS__AUTH_FAILURES_PER_MINUTE_PER_IP";
+    sources.environment.insert(failures.to_owned(), "1000000".to_owned());
     sources.flags.push(("data_dir", "--data-dir", path));
     let config = Config::load(&sources, RunMode::Up).unwrap();
     let store = Store::open(DataDir::open(directory.path()).unwrap()).await.unwrap();
@@ -147,6 +150,7 @@ impl World {
             .replace("{batch_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{scan_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{schedule_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{channel}", "alerts")
             .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{tenant}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{user_id}", &random);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use gangplank_proto::channel::Channel;
 use gangplank_proto::id::HostId;
 use gangplank_proto::limit::TICKET_LIFE;
 use http::StatusCode;
@@ -42,8 +43,12 @@ pub(super) async fn channel(app: Arc<App>, mut call: Call) -> Result<Response, R
     if channel != "events" && Topic::named(&channel).is_none() {
         return Err(Refusal::bad_request("there is no such channel"));
     }
-    // A ticket is for the socket, which its path's last part names.
-    let socket = if channel == Topic::Jobs.as_str() { "bullboard" } else { "events" };
+    // A ticket is for one socket: that of the channel, if it has one of its own.
+    let socket = match channel.parse::<Channel>() {
+        Ok(channel) => channel.as_str(),
+        Err(_) if channel == Topic::Jobs.as_str() => "bullboard",
+        Err(_) => "events",
+    };
     issue(&app, &call, &Target::Channel(socket.to_owned())).await
 }
 

@@ -24,6 +24,17 @@ const TLS_BUFFER: usize = 16 << 10;
 /// hyper accepts no smaller buffer.
 const SMALLEST_HEAD: usize = 8192;
 
+/// Breaks a connection that takes nothing of a long answer. Each request's extensions have one.
+#[derive(Clone, Debug)]
+pub struct Cut(CancellationToken);
+
+impl Cut {
+    /// Breaks it.
+    pub fn cut(&self) {
+        self.0.cancel();
+    }
+}
+
 /// A connection that was counted.
 pub(super) struct Connection {
     serving: Arc<Serving>,
@@ -136,7 +147,9 @@ impl Http {
             .max_headers(100)
             .max_buf_size(max_head);
         let patience = limits.stalled;
-        let service = Service::new(serving, peer, admission, limits, established.clone());
+        let cut = CancellationToken::new();
+        let tokens = (established.clone(), Cut(cut.clone()));
+        let service = Service::new(serving, peer, admission, limits, tokens);
         let service = service_fn(move |request: http::Request<Incoming>| {
             let answer = service.clone().answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
@@ -156,11 +169,16 @@ impl Http {
         }
         tokio::select! {
             biased;
+            () = cut.cancelled() => return,
             () = shutdown.cancelled() => {}
             result = connection.as_mut() => return ended(peer, result),
         }
         connection.as_mut().graceful_shutdown();
-        ended(peer, connection.await);
+        tokio::select! {
+            biased;
+            () = cut.cancelled() => {}
+            result = connection => ended(peer, result),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens to one request between hyper and the router.
 
 use super::admission::Admission;
+use super::connection::Cut;
 use super::refusal::Refusal;
 use super::strict::REFUSED;
 use super::{ListenerLimits, Mode, Peer, Serving, body, proxy, redirect};
@@ -26,6 +27,7 @@ struct Shared {
     limits: ListenerLimits,
     /// Ends the deadline of the connection's beginning.
     established: CancellationToken,
+    cut: Cut,
 }
 
 impl Service {
@@ -34,10 +36,10 @@ impl Service {
         peer: Peer,
         admission: Admission,
         limits: ListenerLimits,
-        established: CancellationToken,
+        (established, cut): (CancellationToken, Cut),
     ) -> Self {
         let admission = Arc::new(admission);
-        Self(Arc::new(Shared { serving, peer, admission, limits, established }))
+        Self(Arc::new(Shared { serving, peer, admission, limits, established, cut }))
     }
 
     /// Answers one request; never fails.
@@ -105,6 +107,7 @@ impl Shared {
         let mut request = request.map(|incoming| body::timed(incoming, deadline));
         proxy::strip(request.headers_mut());
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(self.cut.clone());
         request.extensions_mut().insert(Arc::clone(&admission));
         let response = match self.serving.router.clone().oneshot(request).await {
             Ok(response) => response,

@@ -7,6 +7,7 @@
 
 pub(super) mod away;
 mod gateway;
+mod news;
 mod pump;
 mod record;
 mod shown;
@@ -32,6 +33,7 @@ use crate::app::App;
 use crate::auth::{Permission, Principal};
 use crate::authority::Authority;
 use crate::socket::{self, End, Socket};
+use crate::store::SessionNews;
 use away::Reaching;
 use gateway::Watched;
 use shown::Shown;
@@ -101,6 +103,8 @@ struct Terminal<S> {
     /// The page's question for the latency that is under way.
     probe: Option<(u64, Instant)>,
     gateway: Option<Watched>,
+    /// What was announced of a terminal that is neither open nor refused.
+    opening: Option<SessionNews>,
 }
 
 /// Serves a terminal socket until it ends.
@@ -123,6 +127,7 @@ where
         asked: true,
         probe: None,
         gateway: None,
+        opening: None,
         app,
         visit,
     };
@@ -191,6 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 let Ok(place) = entered else { return self.page.error(away::busy()).await };
                 self.give_up_at = Some(Instant::now() + OPENING);
                 self.signatures = 0;
+                self.announce_opening(&opening).await;
                 self.state = State::Opening(Box::new(opening), place);
                 Ok(())
             }

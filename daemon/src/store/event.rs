@@ -1,28 +1,26 @@
 //! Events of a topic, numbered within tenant and topic without holes, and kept for a while so that a
 //! subscriber that was away can be told what it missed.
 
-use std::collections::{BTreeMap, HashMap};
+mod keep;
+mod once;
+mod passage;
+mod write;
 
 use gangplank_proto::event::{Event, GapRange};
 use gangplank_proto::id::TenantId;
 use serde_json::Value;
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
-use uuid::Uuid;
+
+pub use keep::{Kept, Retention};
+pub use once::Once;
+pub use passage::Passage;
+pub use write::{Appended, Appending, Published, StoredEvent};
+pub(super) use write::{Draft, append, append_all};
 
 use super::row::{json, number, time};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
-use crate::event::Topic;
-
-/// Events kept of each topic of a tenant, at least; a few more until they are cleared away.
-const KEPT: i64 = 10_000;
-
-/// Old events are cleared away once for so many new ones.
-const CLEARED: i64 = 256;
-
-/// Events that one statement adds.
-const TOGETHER: usize = 128;
 
 /// What a subscriber missed.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +49,19 @@ impl Store {
         let event = append(&mut write, tenant, topic, data, now).await?;
         write.commit().await?;
         Ok(event)
+    }
+
+    /// Number of a topic's latest event, 0 when there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_event(&self, tenant: TenantId, topic: &str) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT last_seq FROM topics WHERE tenant_id = $1 AND topic = $2")
+            .bind(tenant.to_string())
+            .bind(topic)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(row.map(|row| number(&row, "last_seq")).transpose()?.unwrap_or(0))
     }
 
     /// What came after a cursor, at most `limit` events.
@@ -89,124 +100,6 @@ impl Store {
         let gap = lost.then(|| GapRange { from: wanted, to: first_kept.saturating_sub(1) });
         Ok(Missed { gap, events, last_seq })
     }
-}
-
-/// An event that has no number yet.
-#[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) tenant: TenantId,
-    pub(super) topic: Topic,
-    pub(super) data: Value,
-}
-
-/// Adds an event within the transaction of what it tells of.
-pub(super) async fn append(
-    write: &mut Transaction<'static, Sqlite>,
-    tenant: TenantId,
-    topic: &str,
-    data: Value,
-    now: Timestamp,
-) -> Result<Event, StoreError> {
-    let seq = number_next(write, tenant, topic, 1).await?;
-    let event = numbered(topic, seq, data, now)?;
-    insert(write, tenant, std::slice::from_ref(&event), now).await?;
-    clear(write, tenant, topic, (seq, seq)).await?;
-    Ok(event)
-}
-
-/// Adds events within the transaction of what they tell of, in their order. Answers the newest
-/// number of each topic.
-pub(super) async fn append_all(
-    write: &mut Transaction<'static, Sqlite>,
-    drafts: Vec<Draft>,
-    now: Timestamp,
-) -> Result<HashMap<(TenantId, Topic), u64>, StoreError> {
-    let mut topics: BTreeMap<(TenantId, &'static str), (Topic, Vec<Value>)> = BTreeMap::new();
-    for Draft { tenant, topic, data } in drafts {
-        topics.entry((tenant, topic.as_str())).or_insert((topic, Vec::new())).1.push(data);
-    }
-    let mut newest = HashMap::new();
-    for ((tenant, name), (topic, data)) in topics {
-        let count = i64::try_from(data.len()).unwrap_or(i64::MAX);
-        let last = number_next(write, tenant, name, count).await?;
-        let first = last - count + 1;
-        let events = (first..).zip(data).map(|(seq, data)| numbered(name, seq, data, now));
-        let events = events.collect::<Result<Vec<_>, _>>()?;
-        for events in events.chunks(TOGETHER) {
-            insert(write, tenant, events, now).await?;
-        }
-        clear(write, tenant, name, (first, last)).await?;
-        newest.insert((tenant, topic), u64::try_from(last).unwrap_or_default());
-    }
-    Ok(newest)
-}
-
-/// Takes the next numbers of a topic; answers the last of them.
-async fn number_next(
-    write: &mut Transaction<'static, Sqlite>,
-    tenant: TenantId,
-    topic: &str,
-    count: i64,
-) -> Result<i64, StoreError> {
-    let row = sqlx::query(
-        "INSERT INTO topics (tenant_id, topic, last_seq) VALUES ($1, $2, $3) \
-         ON CONFLICT (tenant_id, topic) DO UPDATE SET last_seq = topics.last_seq + $3 \
-         RETURNING last_seq",
-    )
-    .bind(tenant.to_string())
-    .bind(topic)
-    .bind(count)
-    .fetch_one(&mut **write)
-    .await?;
-    Ok(row.try_get("last_seq")?)
-}
-
-fn numbered(topic: &str, seq: i64, data: Value, now: Timestamp) -> Result<Event, StoreError> {
-    Ok(Event {
-        topic: topic.to_owned(),
-        seq: u64::try_from(seq).map_err(|_| StoreError::Corrupt("last_seq"))?,
-        id: Uuid::now_v7().to_string(),
-        at: now.to_string(),
-        data,
-    })
-}
-
-async fn insert(
-    write: &mut Transaction<'static, Sqlite>,
-    tenant: TenantId,
-    events: &[Event],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut query = QueryBuilder::new("INSERT INTO events (tenant_id, topic, seq, id, at, data) ");
-    query.push_values(events, |mut row, event| {
-        row.push_bind(tenant.to_string())
-            .push_bind(event.topic.as_str())
-            .push_bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
-            .push_bind(event.id.as_str())
-            .push_bind(now.millis())
-            .push_bind(event.data.to_string());
-    });
-    query.build().execute(&mut **write).await?;
-    Ok(())
-}
-
-/// Clears old events away, now and then as new ones come.
-async fn clear(
-    write: &mut Transaction<'static, Sqlite>,
-    tenant: TenantId,
-    topic: &str,
-    (first, last): (i64, i64),
-) -> Result<(), StoreError> {
-    if (first - 1) / CLEARED == last / CLEARED {
-        return Ok(());
-    }
-    sqlx::query("DELETE FROM events WHERE tenant_id = $1 AND topic = $2 AND seq <= $3")
-        .bind(tenant.to_string())
-        .bind(topic)
-        .bind(last - KEPT)
-        .execute(&mut **write)
-        .await?;
-    Ok(())
 }
 
 fn event(row: &SqliteRow) -> Result<Event, StoreError> {

@@ -24,6 +24,7 @@ mod due;
 mod lease;
 mod mute;
 mod output;
+mod receipt;
 mod report;
 mod scan;
 mod scheduled;

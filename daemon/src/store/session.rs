@@ -1,14 +1,19 @@
 //! The lives of terminals, as people see them afterwards.
 
+mod life;
+
 use std::time::Duration;
 
+use gangplank_proto::channel::SessionState;
 use gangplank_proto::id::{HostId, LoginId, SessionId, TenantId, UserId};
 use gangplank_proto::link::Size;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+pub use life::{SessionMessage, SessionNews};
+
 use super::audit::append;
-use super::row::{parsed, time, time_option};
+use super::row::{parsed, parsed_option, time, time_option};
 use super::{Page, PageRequest, Store, StoreError};
 use crate::audit::{By, Entry};
 use crate::auth::Principal;
@@ -125,7 +130,15 @@ impl Store {
         let object = format!("host:{}", new.host);
         let entry = Entry::done(owner.tenant, "terminal.start", object).with(detail);
         append(&mut write, by, entry).await?;
+        let news = SessionNews {
+            host_name: Some(new.host_name.clone()),
+            mode: Some(new.mode.to_owned()),
+            user: Some(owner.username.clone()),
+            ..SessionNews::new(new.id, new.host, SessionState::Connected).through(new.gateway)
+        };
+        let seq = life::append_news(&mut write, owner.tenant, news, by.at).await?;
         write.commit().await?;
+        self.told(owner.tenant, seq);
         Ok(())
     }
 
@@ -251,7 +264,9 @@ impl Store {
         let mut write = self.write().await?;
         let row = sqlx::query(
             "UPDATE sessions SET state = 'ended', ended_at = $1, end_reason = $2 \
-             WHERE tenant_id = $3 AND id = $4 AND ended_at IS NULL RETURNING host_id",
+             WHERE tenant_id = $3 AND id = $4 AND ended_at IS NULL \
+             RETURNING host_id, host_name, mode, user_name, (SELECT h.gateway_id FROM hosts h \
+              WHERE h.tenant_id = $3 AND h.id = sessions.host_id) AS gateway_id",
         )
         .bind(by.at.millis())
         .bind(reason)
@@ -264,7 +279,18 @@ impl Store {
         let entry = Entry::done(tenant, "terminal.end", format!("host:{host}"))
             .with(serde_json::json!({ "session": session, "reason": reason }));
         append(&mut write, by, entry).await?;
+        let mode: String = row.try_get("mode")?;
+        let gateway = parsed_option(&row, "gateway_id")?.filter(|_| mode == "direct");
+        let news = SessionNews {
+            host_name: row.try_get("host_name")?,
+            mode: Some(mode),
+            user: row.try_get("user_name")?,
+            reason: Some(reason.to_owned()),
+            ..SessionNews::new(session, host, SessionState::Disconnected).through(gateway)
+        };
+        let seq = life::append_news(&mut write, tenant, news, by.at).await?;
         write.commit().await?;
+        self.told(tenant, seq);
         Ok(true)
     }
 

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::fact::is_unfit;
 
 /// Characters of a label at most.
-const LABEL: usize = 64;
+const LABEL: usize = 256;
 
 /// Characters of a line at most.
 const LINE: usize = 1024;
@@ -81,7 +81,7 @@ macro_rules! part {
 }
 
 part!(
-    /// An id or a word, such as a severity: 1 to 64 characters.
+    /// An id or a word, such as a severity: 1 to 256 characters.
     Label,
     |text| fit(text, LABEL)
 );

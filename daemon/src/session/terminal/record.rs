@@ -37,21 +37,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         let (host_key, pin) = match opening.host_key(shown.as_ref()) {
             Ok(known) => known,
             Err(error) => {
+                // It is told of as refused, not as ended.
+                let announced = self.opening.take();
                 self.end("its key is not the host's").await;
+                self.opening = announced;
                 return self.refused(error).await;
             }
         };
         if let Err(error) = self.record(opening, host_key.as_str(), pin, &self.by()).await {
             tracing::error!(%error, "a terminal could not be written down");
+            let announced = self.opening.take();
             self.end("it could not be written down").await;
+            self.opening = announced;
             let message = "the store can't be reached right now; nothing was opened";
-            return self.page.error(OpenError::new(ErrorCode::Internal, message)).await;
+            let error = OpenError::new(ErrorCode::Internal, message);
+            self.announce_refusal(&error).await;
+            return self.page.error(error).await;
         }
         // Taken only now: until here the socket may end at any await, and then ends the terminal.
         let State::Opening(opening, place) = std::mem::replace(&mut self.state, State::Idle) else {
             return Ok(());
         };
         self.give_up_at = None;
+        self.opening = None;
         let Opening { session_id, mode, link, gateway, size, channel, typed, .. } = *opening;
         self.gateway = Watched::new(gateway, self.page.vocabulary());
         let open = Shown {
@@ -137,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         if let Err(error) = self.app.store.audit(&self.by(), entry).await {
             tracing::error!(%error, "a refusal could not be audited");
         }
+        self.announce_refusal(&error).await;
         self.page.error(error).await
     }
 
@@ -220,6 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             State::Idle => return,
             State::Opening(opening, place) => {
                 opening.channel.input.close();
+                self.announce_given_up(reason).await;
                 (opening.session_id, place)
             }
             State::Open(shown, channel)

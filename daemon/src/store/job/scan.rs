@@ -25,7 +25,7 @@ impl JobWrite {
             return Ok(());
         };
         let source = ScanSource::Job(job.id);
-        keep(&mut self.tx, job.tenant, job.host, source, &report, self.now).await?;
-        Ok(())
+        let kept = keep(&mut self.tx, job.tenant, job.host, source, &report, self.now).await?;
+        kept.map_or(Ok(()), |id| self.announce_scan_receipt(job, id, &report))
     }
 }

@@ -108,6 +108,7 @@ impl JobWrite {
         self.save(job, before)?;
         if after.is_over() {
             self.announce_end(job)?;
+            self.announce_receipt(job)?;
         }
         Ok(true)
     }
