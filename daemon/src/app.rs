@@ -10,6 +10,7 @@ use gangplank_proto::id::TenantId;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::approval::Approvals;
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -53,6 +54,8 @@ pub struct App {
     pub events: Events,
     /// Commands to hosts.
     pub jobs: Jobs,
+    /// What waits for consent.
+    pub approvals: Approvals,
     /// Orders that come again and again.
     pub schedules: Schedules,
     /// What PatchMon's agents need beside their link.
@@ -117,6 +120,7 @@ impl App {
             registry: Arc::default(),
             sessions: Arc::default(),
             jobs: Jobs::default(),
+            approvals: Approvals::default(),
             schedules: Schedules::default(),
             patchmon: Patchmon::default(),
             quotas: Quotas::default(),

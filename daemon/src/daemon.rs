@@ -31,7 +31,7 @@ use crate::keeper::link::External;
 use crate::keeper::{self, DirectKeeper};
 use crate::listener::{Admissions, BindError, Inherited};
 use crate::store::{DataDir, Store, StoreError};
-use crate::{fleet, http, job, notify, random, schedule};
+use crate::{approval, fleet, http, job, notify, random, schedule};
 use doors::Doors;
 
 /// How long open sockets and terminals are waited for at the end.
@@ -194,6 +194,7 @@ pub async fn run(
     tracker.spawn(job::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(job::routine::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(schedule::run(Arc::clone(&app), stop.clone()));
+    tracker.spawn(approval::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(upkeep::run(Arc::clone(&app), certificates.clone(), stop.clone()));
     tracker.spawn(notify::watchdog(stop.clone()));
     tracing::info!(%url, "ready");

@@ -1,6 +1,8 @@
 //! HTTP: the route table and the way from it to answers. Nothing below this module names HTTP.
 
 mod agent;
+mod approval_policies;
+mod approvals;
 mod audit;
 mod batches;
 mod board;

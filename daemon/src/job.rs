@@ -10,6 +10,7 @@
 //! Whatever is told to anybody was committed before. What is lost on the way is told again: a job
 //! when its lease ends unheard of, an outcome until the agent hears that it is settled.
 
+mod consent;
 mod hand;
 mod order;
 mod presence;
@@ -25,9 +26,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::clock::Timestamp;
 use crate::store::Heard;
 
+pub use consent::{Ordered, consented, order_as, order_many_as, retry_as};
 pub use hand::{poll, settle, take_posted};
 pub use order::{
-    PRIORITY, cancel, end_host, order, order_many, order_scheduled, plain, retry, steer,
+    PRIORITY, cancel, end_host, order, order_many, order_scheduled, plain, steer,
 };
 pub use scheduler::run;
 

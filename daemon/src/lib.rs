@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod alert;
 pub mod app;
+pub mod approval;
 pub mod audit;
 pub mod auth;
 pub mod authority;

@@ -17,6 +17,7 @@ use sqlx::{SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use crate::event::Feeds;
 
+mod approval;
 mod audit;
 mod backup;
 mod claim;
@@ -42,6 +43,9 @@ mod tenant;
 mod ticket;
 mod user;
 
+pub use approval::{
+    Approval, ApprovalFilter, Decision, ExpiredApprovals, NewApproval, Released, Spending, Verdict,
+};
 pub use audit::{AuditRow, AuditVerdict};
 pub use claim::{Claim, Claimed};
 pub use compliance::{
@@ -57,7 +61,7 @@ pub use host::{AgentKind, Enrolment, Host, HostPatch, HostState, NewHost, Presen
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use import::Imported;
 pub use job::{
-    Announced, Batch, BatchState, Board, Concurrency, Created, CreatedBatch, Due, Gap, Heard, Job,
+    Announced, Batch, BatchState, Board, Chosen, Concurrency, Consent, Created, CreatedBatch, Due, Gap, Heard, Job,
     JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Scheduled, Selector,
     StoredReport, Taken, Tally,
 };
@@ -178,6 +182,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "claims", include_str!("../migrations/0011_claims.sql")),
     (12, "job subject", include_str!("../migrations/0012_job_subject.sql")),
     (13, "channels", include_str!("../migrations/0013_channels.sql")),
+    (14, "approvals", include_str!("../migrations/0014_approvals.sql")),
     (15, "people", include_str!("../migrations/0015_people.sql")),
     (17, "devices", include_str!("../migrations/0017_devices.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),

@@ -99,6 +99,14 @@ uuid_id!(
     ScheduleId
 );
 uuid_id!(
+    /// A request for the consent of a second person.
+    ApprovalId
+);
+uuid_id!(
+    /// What says which requests need such consent.
+    PolicyId
+);
+uuid_id!(
     /// One login of one user (a cookie or a token); logging out ends it.
     LoginId
 );

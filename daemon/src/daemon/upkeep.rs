@@ -43,6 +43,10 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = app.store.remove_old_jobs(app.clock.now().minus(kept)).await {
                     tracing::error!(%error, "old jobs could not be removed");
                 }
+                let before = app.clock.now().minus(kept);
+                if let Err(error) = app.store.remove_old_approvals(before).await {
+                    tracing::error!(%error, "old requests for approval could not be removed");
+                }
                 let scans = app.config().compliance;
                 let before = app.clock.now().minus(scans.kept);
                 let removed = app.store.remove_old_scans(before, scans.scans_per_host).await;

@@ -58,9 +58,13 @@ pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Re
     if new.job.not_before.plus(spread) >= new.job.deadline {
         return Err(Refusal::bad_request("the starts are spread beyond the deadline"));
     }
-    let (tenant, by) = (call.person()?.tenant, call.by(&app)?);
-    let made = job::order_many(&app, tenant, &by, &new, spread).await?;
-    super::json(StatusCode::ACCEPTED, &json!({ "batch_id": made.batch, "jobs": made.jobs }))
+    let by = call.by(&app)?;
+    let made = job::order_many_as(&app, call.person()?, &by, &new, spread).await?;
+    let mut answer = json!({ "batch_id": made.batch, "jobs": made.jobs });
+    if let Some(approval) = made.approval {
+        answer["approval_id"] = json!(approval);
+    }
+    super::json(StatusCode::ACCEPTED, &answer)
 }
 
 pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
@@ -90,5 +94,6 @@ async fn steer(app: &Arc<App>, call: Call, to: BatchState) -> Result<Response, R
     if !job::steer(app, tenant, &by, call.param("batch_id")?, to).await? {
         return Err(Refusal::not_found());
     }
+    app.approvals.changed();
     get(Arc::clone(app), call).await
 }

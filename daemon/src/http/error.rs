@@ -109,6 +109,9 @@ impl From<StoreError> for Refusal {
             StoreError::Invalid(message) => return Self::bad_request(message),
             StoreError::Exists(what) => return Self::conflict(format!("{what} exists already")),
             StoreError::Refused(message) => return Self::conflict(message),
+            StoreError::NotConsented(message) => {
+                return Self::new(StatusCode::FORBIDDEN, "approval_refused", message);
+            }
             _ => {}
         }
         tracing::error!(%error, "the store failed");

@@ -49,10 +49,9 @@ pub(super) async fn patch(app: Arc<App>, mut call: Call) -> Result<Response, Ref
         let message = "what this host's agent looks into is said in the host's own file";
         return Err(Refusal::bad_request(message));
     }
-    let host = host.id;
-    let set = app.store.set_host(tenant, &by, host, said).await?;
+    let set = app.store.set_host(tenant, &by, host.id, said).await?;
     let set = set.ok_or_else(Refusal::not_found)?;
     let order = job::plain(&app, Command::SettingsUpdate, json!(set));
-    let job = job::order(&app, tenant, &by, host, &order).await?;
-    super::json(StatusCode::OK, &json!({ "settings": set, "job_id": job }))
+    let made = job::order_as(&app, call.person()?, &by, host, &order, None).await?;
+    super::json(StatusCode::OK, &json!({ "settings": set, "job_id": made.map(|made| made.job) }))
 }

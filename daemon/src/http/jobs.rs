@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use base64::Engine as _;
-use gangplank_proto::id::JobId;
+use gangplank_proto::id::{ApprovalId, JobId};
 use gangplank_proto::job::Command;
 use http::StatusCode;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::{host_settings, release};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::parse_duration;
-use crate::job;
+use crate::job::{self, Ordered};
 use crate::store::{JobFilter, JobOutput, NewJob, StoreError};
 
 /// The longest wait for output.
@@ -40,6 +40,16 @@ pub(super) struct Order {
     deadline: Option<String>,
     #[serde(default)]
     idempotency_key: Option<String>,
+}
+
+/// An order to one host.
+#[derive(Deserialize)]
+struct New {
+    #[serde(flatten)]
+    order: Order,
+    /// The consent that it comes with.
+    #[serde(default)]
+    approval_id: Option<ApprovalId>,
 }
 
 impl Order {
@@ -84,20 +94,29 @@ fn check_params(command: Command, params: &Value) -> Result<(), Refusal> {
 }
 
 pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
-    let new = call.json::<Order>().await?.parse(&app)?;
-    let (tenant, by) = (call.person()?.tenant, call.by(&app)?);
-    let made = job::order(&app, tenant, &by, call.host()?.id, &new).await?;
-    accepted(made)
+    let New { order, approval_id } = call.json().await?;
+    let new = order.parse(&app)?;
+    let (who, by, host) = (call.person()?, call.by(&app)?, call.host()?);
+    let made = job::order_as(&app, who, &by, host, &new, approval_id).await;
+    if let Err(StoreError::NotConsented(why)) = &made {
+        super::approvals::refused(&app, who.tenant, &by, approval_id, why).await?;
+    }
+    accepted(made?)
 }
 
 pub(super) async fn retry(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
-    let (tenant, by) = (call.person()?.tenant, call.by(&app)?);
-    accepted(job::retry(&app, tenant, &by, call.param("job_id")?).await?)
+    let by = call.by(&app)?;
+    accepted(job::retry_as(&app, call.person()?, &by, call.param("job_id")?).await?)
 }
 
-fn accepted(made: Option<JobId>) -> Result<Response, Refusal> {
-    let job = made.ok_or_else(Refusal::not_found)?;
-    super::json(StatusCode::ACCEPTED, &json!({ "job_id": job }))
+fn accepted(made: Option<Ordered>) -> Result<Response, Refusal> {
+    let Ordered { job, approval } = made.ok_or_else(Refusal::not_found)?;
+    let mut answer = json!({ "job_id": job });
+    // Only then it says more than the contract.
+    if let Some(approval) = approval {
+        answer["approval_id"] = json!(approval);
+    }
+    super::json(StatusCode::ACCEPTED, &answer)
 }
 
 pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {

@@ -7,6 +7,7 @@ macro_rules! handler {
 }
 
 mod channels;
+mod approvals;
 mod claims;
 mod compliance;
 mod jobs;
@@ -240,6 +241,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         },
     ];
     routes.extend(jobs::routes());
+    routes.extend(approvals::routes());
     routes.extend(claims::routes());
     routes.extend(compliance::routes());
     routes.extend(self::telemetry::routes());

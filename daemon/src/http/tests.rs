@@ -151,6 +151,8 @@ impl World {
             .replace("{scan_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{schedule_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{channel}", "alerts")
+            .replace("{approval_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{policy_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{tenant}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{user_id}", &random);

@@ -10,7 +10,9 @@ use super::hand;
 use crate::app::App;
 use crate::audit::By;
 use crate::clock::Timestamp;
-use crate::store::{BatchState, CreatedBatch, Job, NewBatch, NewJob, StoreError};
+use crate::store::{
+    BatchState, Chosen, CreatedBatch, Job, NewApproval, NewBatch, NewJob, StoreError,
+};
 
 /// Priority of an order that says none.
 pub const PRIORITY: u8 = 5;
@@ -49,25 +51,6 @@ pub async fn order(
     Ok(Some(created.job))
 }
 
-/// Orders a job again, as a new one. None when there is no such job.
-///
-/// # Errors
-/// As [`Store::retry_job`](crate::store::Store::retry_job).
-pub async fn retry(
-    app: &App,
-    tenant: TenantId,
-    by: &By,
-    id: JobId,
-) -> Result<Option<JobId>, StoreError> {
-    let life = app.config().jobs.deadline;
-    let Some(created) = app.store.retry_job(tenant, by, id, life).await? else { return Ok(None) };
-    hand::tell(app, &created.announced);
-    if let Some(job) = app.store.job(tenant, created.job).await? {
-        due(app, [(tenant, job.host)]);
-    }
-    Ok(Some(created.job))
-}
-
 /// Orders a job of many hosts, whose starts are spread over `spread`.
 ///
 /// # Errors
@@ -79,10 +62,22 @@ pub async fn order_many(
     new: &NewBatch,
     spread: Duration,
 ) -> Result<CreatedBatch, StoreError> {
+    order_many_asking(app, tenant, by, new, spread, |_, _| None).await
+}
+
+/// The same for an order that may need consent, which is found out from the hosts that it means.
+pub(super) async fn order_many_asking(
+    app: &App,
+    tenant: TenantId,
+    by: &By,
+    new: &NewBatch,
+    spread: Duration,
+    asks: impl FnOnce(BatchId, &[Chosen]) -> Option<NewApproval>,
+) -> Result<CreatedBatch, StoreError> {
     let here = |host| app.jobs.here.is_here(host, by.at);
     let first = new.job.not_before;
     let start = || first.plus(spread.mul_f64(random()));
-    let created = app.store.create_batch(tenant, by, new, here, start).await?;
+    let created = app.store.create_batch_asking(tenant, by, new, here, start, asks).await?;
     hand::tell(app, &created.announced);
     // Whose turn it is, is found by the moment: there may be very many.
     hand::advance(app, tenant, created.batch).await?;
@@ -127,6 +122,9 @@ pub async fn cancel(
         return Ok(None);
     };
     hand::tell(app, &announced);
+    if job.approval.is_some() {
+        app.approvals.changed();
+    }
     if job.state.is_out() {
         hand::stop(app, &job).await;
     }
@@ -170,7 +168,7 @@ pub async fn end_host(app: &App, tenant: TenantId, host: HostId) {
 }
 
 /// Has hosts looked at, and the next moment looked up.
-fn due(app: &App, hosts: impl IntoIterator<Item = (TenantId, HostId)>) {
+pub(super) fn due(app: &App, hosts: impl IntoIterator<Item = (TenantId, HostId)>) {
     app.jobs.looks().due = None;
     app.jobs.look(hosts);
 }

@@ -35,6 +35,9 @@ pub enum StoreError {
     /// The change is against a rule that keeps the system usable.
     #[error("{0}")]
     Refused(&'static str),
+    /// The approval that was named does not let this through.
+    #[error("{0}")]
+    NotConsented(&'static str),
     /// The disk is full or the database can't be written.
     #[error("the database can't be written: {0}")]
     NotWritable(#[source] sqlx::Error),

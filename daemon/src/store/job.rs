@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use gangplank_proto::fact::FactText;
-use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
+use gangplank_proto::id::{ApprovalId, BatchId, HostId, JobId, TenantId};
 use gangplank_proto::job::{Command, JobState, Progress};
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +19,7 @@ use crate::event::Topic;
 mod batch;
 mod board;
 mod case;
+mod consent;
 mod create;
 mod due;
 mod lease;
@@ -31,8 +32,9 @@ mod scheduled;
 mod word;
 mod write;
 
-pub use batch::{Batch, BatchState, CreatedBatch, NewBatch, Selector};
+pub use batch::{Batch, BatchState, Chosen, CreatedBatch, NewBatch, Selector};
 pub use board::{Board, Tally};
+pub use consent::Consent;
 pub use create::{Created, NewJob};
 pub use due::Due;
 pub use lease::{Concurrency, Leased};
@@ -77,8 +79,11 @@ pub struct Job {
     pub attempt: u32,
     /// Attempts after the first that a failure is worth.
     pub retries: u32,
-    /// Whether its batch keeps it back.
+    /// Whether its batch keeps it back, or it waits for consent.
     pub held: bool,
+    /// The consent that it waits for, or waited for.
+    #[serde(rename = "approval_id")]
+    pub approval: Option<ApprovalId>,
     /// It is not sent before.
     pub not_before: Timestamp,
     /// It is not started after.
@@ -144,6 +149,8 @@ struct Brief<'a> {
     subject: Option<&'a FactText>,
     state: JobState,
     attempt: u32,
+    held: bool,
+    approval_id: Option<ApprovalId>,
     cancel_at: Option<Timestamp>,
     progress: Option<&'a Progress>,
     exit_status: Option<i32>,
@@ -166,6 +173,8 @@ impl<'a> Brief<'a> {
             subject: job.subject.as_ref(),
             state: job.state,
             attempt: job.attempt,
+            held: job.held,
+            approval_id: job.approval,
             cancel_at: job.cancel_at,
             progress: job.progress.as_ref(),
             exit_status: job.exit_status,
@@ -251,6 +260,7 @@ fn job_row(row: &SqliteRow) -> Result<Job, StoreError> {
         attempt: number(row, "attempt")?,
         retries: number(row, "retries")?,
         held: row.try_get("held")?,
+        approval: parsed_option(row, "approval_id")?,
         not_before: time(row, "not_before")?,
         deadline: time(row, "deadline")?,
         lease_until: time_option(row, "lease_until")?,

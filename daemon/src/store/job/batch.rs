@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use gangplank_proto::id::{BatchId, HostId, TenantId};
+use gangplank_proto::id::{ApprovalId, BatchId, HostId, TenantId};
 use gangplank_proto::job::Command;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -13,7 +13,7 @@ use sqlx::{Row as _, Sqlite, Transaction};
 use super::{Announced, JobWrite, NewJob};
 use crate::clock::Timestamp;
 use crate::event::Topic;
-use crate::store::row::{number, parsed, time};
+use crate::store::row::{number, parsed, parsed_option, time};
 use crate::store::{Page, PageRequest, Store, StoreError};
 
 mod order;
@@ -42,6 +42,17 @@ pub enum Selector {
     Labels(Vec<String>),
 }
 
+/// A host that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its id.
+    pub id: HostId,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+}
+
 /// An order to many hosts.
 #[derive(Debug, Clone)]
 pub struct NewBatch {
@@ -62,6 +73,8 @@ pub struct CreatedBatch {
     pub batch: BatchId,
     /// Number of its jobs.
     pub jobs: u64,
+    /// The consent that it waits for.
+    pub approval: Option<ApprovalId>,
     /// To whom to tell of it.
     pub announced: Announced,
 }
@@ -81,8 +94,11 @@ pub struct Batch {
     pub last_ring: u8,
     /// Percent of failures beyond which no further ring opens.
     pub max_failures: u8,
-    /// Why it was paused by itself.
+    /// Why it was paused by itself, or called off.
     pub reason: Option<String>,
+    /// The consent that it waits for, or waited for.
+    #[serde(rename = "approval_id")]
+    pub approval: Option<ApprovalId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// By whom.
@@ -211,7 +227,11 @@ impl JobWrite {
         batch_of(self.settled().await?, tenant, id).await
     }
 
-    async fn announce_batch(&mut self, tenant: TenantId, id: BatchId) -> Result<(), StoreError> {
+    pub(super) async fn announce_batch(
+        &mut self,
+        tenant: TenantId,
+        id: BatchId,
+    ) -> Result<(), StoreError> {
         let Some(batch) = self.batch(tenant, id).await? else { return Ok(()) };
         self.announce(tenant, Topic::Jobs, &Brief { kind: "batch", batch: &batch })
     }
@@ -230,6 +250,7 @@ fn batch_row(row: &SqliteRow, counts: &[SqliteRow]) -> Result<Batch, StoreError>
         last_ring: number(row, "last_ring")?,
         max_failures: number(row, "max_failures")?,
         reason: row.try_get("reason")?,
+        approval: parsed_option(row, "approval_id")?,
         created_at: time(row, "created_at")?,
         created_by: row.try_get("created_by")?,
         jobs,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use gangplank_proto::fact::FactText;
-use gangplank_proto::id::{BatchId, HostId, JobId, TenantId};
+use gangplank_proto::id::{ApprovalId, BatchId, HostId, JobId, TenantId};
 use gangplank_proto::job::{Command, JobEvent, JobState};
 use gangplank_proto::limit;
 use serde_json::Value;
 use sqlx::Row as _;
 
-use super::{Announced, Job, JobWrite};
+use super::{Announced, Consent, Job, JobWrite};
 use crate::audit::{By, Entry};
 use crate::clock::Timestamp;
 use crate::store::audit::append;
@@ -49,6 +49,8 @@ pub struct NewJob {
 pub struct Created {
     /// The job.
     pub job: JobId,
+    /// The consent that it waits for.
+    pub approval: Option<ApprovalId>,
     /// To whom to tell of it.
     pub announced: Announced,
 }
@@ -97,6 +99,7 @@ pub(super) struct Placed<'a> {
     pub(super) batch: Option<BatchId>,
     pub(super) ring: u8,
     pub(super) held: bool,
+    pub(super) approval: Option<ApprovalId>,
     pub(super) retry_of: Option<JobId>,
 }
 
@@ -113,19 +116,43 @@ impl Store {
         host: HostId,
         new: &NewJob,
     ) -> Result<Option<Created>, StoreError> {
+        self.create_job_with(tenant, by, host, new, Consent::Free).await
+    }
+
+    /// Orders a job that has to do with somebody's consent. None when there is no such host.
+    ///
+    /// # Errors
+    /// As [`create_job`](Self::create_job), and [`StoreError::NotConsented`] when the consent that
+    /// it names does not count.
+    pub async fn create_job_with(
+        &self,
+        tenant: TenantId,
+        by: &By,
+        host: HostId,
+        new: &NewJob,
+        consent: Consent,
+    ) -> Result<Option<Created>, StoreError> {
         new.check()?;
         let mut write = self.job_write(by.at).await?;
         if let Some(job) = write.by_key(tenant, new.idempotency_key.as_deref()).await? {
             if job.host != host || job.command != new.command || job.params != new.params {
                 return Err(StoreError::Refused("the idempotency_key belongs to another order"));
             }
-            return Ok(Some(Created { job: job.id, announced: Announced::default() }));
+            let approval = job.approval.filter(|_| job.held);
+            return Ok(Some(Created { job: job.id, approval, announced: Announced::default() }));
         }
         let Some(name) = write.host_name(tenant, host).await? else { return Ok(None) };
-        let placed =
-            Placed { host, host_name: &name, batch: None, ring: 0, held: false, retry_of: None };
-        let job = write.order(tenant, by, new, &placed).await?;
-        Ok(Some(Created { job, announced: write.commit().await? }))
+        let placed = Placed {
+            host,
+            host_name: &name,
+            batch: None,
+            ring: 0,
+            held: false,
+            approval: None,
+            retry_of: None,
+        };
+        let (job, approval) = write.order_with(tenant, by, new, placed, consent).await?;
+        Ok(Some(Created { job, approval, announced: write.commit().await? }))
     }
 
     /// Orders a job again that is over, as a new one. None when there is no such job.
@@ -138,6 +165,7 @@ impl Store {
         by: &By,
         id: JobId,
         life: Duration,
+        consent: impl FnOnce(&NewJob) -> Consent,
     ) -> Result<Option<Created>, StoreError> {
         let mut write = self.job_write(by.at).await?;
         let Some(old) = write.find(tenant, id).await? else { return Ok(None) };
@@ -162,10 +190,12 @@ impl Store {
             batch: None,
             ring: 0,
             held: false,
+            approval: None,
             retry_of: Some(id),
         };
-        let job = write.order(tenant, by, &new, &placed).await?;
-        Ok(Some(Created { job, announced: write.commit().await? }))
+        let consent = consent(&new);
+        let (job, approval) = write.order_with(tenant, by, &new, placed, consent).await?;
+        Ok(Some(Created { job, approval, announced: write.commit().await? }))
     }
 
     /// Calls a job off: at once while its agent can't know of it, else by asking the agent. None
@@ -252,6 +282,32 @@ impl JobWrite {
         Ok(Some(row.try_get("friendly_name")?))
     }
 
+    /// Writes one order down with what it has to do with consent.
+    async fn order_with(
+        &mut self,
+        tenant: TenantId,
+        by: &By,
+        new: &NewJob,
+        mut placed: Placed<'_>,
+        consent: Consent,
+    ) -> Result<(JobId, Option<ApprovalId>), StoreError> {
+        match consent {
+            Consent::Free => Ok((self.order(tenant, by, new, &placed).await?, None)),
+            Consent::Given(spending) => {
+                placed.approval = Some(self.spend(tenant, by, &spending).await?.id);
+                Ok((self.order(tenant, by, new, &placed).await?, None))
+            }
+            Consent::Wanted(mut wanted) => {
+                placed.approval = Some(wanted.id);
+                placed.held = true;
+                let job = self.order(tenant, by, new, &placed).await?;
+                wanted.job = Some(job);
+                self.ask(tenant, by, &wanted).await?;
+                Ok((job, placed.approval))
+            }
+        }
+    }
+
     /// Writes one order down, with its audit row and its event.
     pub(super) async fn order(
         &mut self,
@@ -294,9 +350,9 @@ impl JobWrite {
         sqlx::query(
             "INSERT INTO jobs (id, tenant_id, host_id, host_name, batch_id, ring, command, params, \
              idempotent, heavy, priority, state, attempt, retries, held, not_before, deadline, \
-             created_at, created_by, output_end, retry_of, idempotency_key, subject) VALUES ($1, $2, $3, \
-             $4, $5, $6, $7, $8, $9, $10, $11, 'queued', 1, $12, $13, $14, $15, $16, $17, 0, $18, \
-             $19, $20)",
+             created_at, created_by, output_end, retry_of, idempotency_key, subject, approval_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'queued', 1, $12, $13, $14, $15, \
+             $16, $17, 0, $18, $19, $20, $21)",
         )
         .bind(id.to_string())
         .bind(tenant.to_string())
@@ -319,6 +375,7 @@ impl JobWrite {
         // A batch has the key of its order; its jobs have none.
         .bind(new.idempotency_key.as_deref().filter(|_| placed.batch.is_none()))
         .bind(new.subject().map(String::from))
+        .bind(placed.approval.map(|approval| approval.to_string()))
         .execute(&mut *self.tx)
         .await?;
         Ok(id)

@@ -114,7 +114,15 @@ impl JobWrite {
             deadline: self.now.plus(WAITS),
             idempotency_key: None,
         };
-        let placed = Placed { host, host_name, batch: None, ring: 0, held: false, retry_of: None };
+        let placed = Placed {
+            host,
+            host_name,
+            batch: None,
+            ring: 0,
+            held: false,
+            approval: None,
+            retry_of: None,
+        };
         let job = self.order(tenant, &By::daemon(self.now), &new, &placed).await?;
         sqlx::query(
             "INSERT INTO scheduled_hosts (schedule_id, tenant_id, host_id, job_id, at) \

@@ -25,6 +25,8 @@ pub(in crate::store) struct JobWrite {
     pub(in crate::store) tx: Transaction<'static, Sqlite>,
     pub(in crate::store) now: Timestamp,
     known: HashMap<JobId, Known>,
+    /// Jobs that are over, for which nobody's consent is needed any more.
+    moot: Vec<(TenantId, JobId)>,
     drafts: Vec<Draft>,
 }
 
@@ -39,7 +41,7 @@ impl Store {
     /// Begins a change of jobs.
     pub(in crate::store) async fn job_write(&self, now: Timestamp) -> Result<JobWrite, StoreError> {
         let tx = self.write().await?;
-        Ok(JobWrite { tx, now, known: HashMap::new(), drafts: Vec::new() })
+        Ok(JobWrite { tx, now, known: HashMap::new(), moot: Vec::new(), drafts: Vec::new() })
     }
 }
 
@@ -101,6 +103,9 @@ impl JobWrite {
         let before = (job.state, job.attempt);
         job.state = after;
         if after.is_over() {
+            if job.held && job.approval.is_some() && job.batch.is_none() {
+                self.moot.push((job.tenant, job.id));
+            }
             job.finished_at = Some(self.now);
             job.lease_until = None;
             job.held = false;
@@ -140,7 +145,7 @@ impl JobWrite {
     }
 
     /// Announces something once all of it is committed.
-    pub(super) fn announce(
+    pub(in crate::store) fn announce(
         &mut self,
         tenant: TenantId,
         topic: Topic,
@@ -157,6 +162,9 @@ impl JobWrite {
     /// [`StoreError::Refused`] when a job is not as it was when it was read; then nothing is written.
     pub(in crate::store) async fn commit(mut self) -> Result<Announced, StoreError> {
         self.settled().await?;
+        for (tenant, job) in std::mem::take(&mut self.moot) {
+            self.moot_job(tenant, job).await?;
+        }
         let announced = append_all(&mut self.tx, self.drafts, self.now).await?;
         self.tx.commit().await?;
         Ok(Announced(announced))

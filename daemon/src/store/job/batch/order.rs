@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use gangplank_proto::id::{BatchId, HostId, TenantId};
 use sqlx::Row as _;
 
-use super::{Batch, CreatedBatch, NewBatch, Selector};
+use super::{Batch, Chosen, CreatedBatch, NewBatch, Selector};
 use crate::audit::{By, Entry};
 use crate::clock::Timestamp;
 use crate::store::audit::append;
 use crate::store::job::create::Placed;
 use crate::store::job::{Announced, JobWrite, NewJob};
 use crate::store::row::{json, parsed};
-use crate::store::{Store, StoreError};
+use crate::store::{BatchState, NewApproval, Store, StoreError};
 
 /// Hosts of one batch at most.
 const HOSTS: usize = 100_000;
@@ -35,6 +35,23 @@ impl Store {
         here: impl Fn(HostId) -> bool,
         start: impl Fn() -> Timestamp,
     ) -> Result<CreatedBatch, StoreError> {
+        self.create_batch_asking(tenant, by, new, here, start, |_, _| None).await
+    }
+
+    /// The same for an order that may need consent, which is found out from the hosts that it means.
+    /// It waits as a whole.
+    ///
+    /// # Errors
+    /// As [`create_batch`](Self::create_batch).
+    pub async fn create_batch_asking(
+        &self,
+        tenant: TenantId,
+        by: &By,
+        new: &NewBatch,
+        here: impl Fn(HostId) -> bool,
+        start: impl Fn() -> Timestamp,
+        asks: impl FnOnce(BatchId, &[Chosen]) -> Option<NewApproval>,
+    ) -> Result<CreatedBatch, StoreError> {
         new.job.check()?;
         let mut write = self.job_write(by.at).await?;
         let key = new.job.idempotency_key.as_deref();
@@ -43,37 +60,49 @@ impl Store {
                 return Err(StoreError::Refused("the idempotency_key belongs to another order"));
             }
             let jobs = batch.jobs.values().sum();
-            return Ok(CreatedBatch { batch: batch.id, jobs, announced: Announced::default() });
+            let announced = Announced::default();
+            let approval = batch.approval.filter(|_| batch.state == BatchState::Paused);
+            return Ok(CreatedBatch { batch: batch.id, jobs, approval, announced });
         }
         let mut hosts = write.selected(tenant, &new.selector).await?;
-        hosts.sort_by_key(|(host, _)| !here(*host));
+        hosts.sort_by_key(|host| !here(host.id));
         let edges = edges(hosts.len(), new.rings);
         let id = BatchId::new();
+        let wanted = asks(id, &hosts);
+        let approval = wanted.as_ref().map(|wanted| wanted.id);
+        let (state, reason) = match approval {
+            Some(_) => (BatchState::Paused, Some("it waits for approval")),
+            None => (BatchState::Running, None),
+        };
         sqlx::query(
             "INSERT INTO batches (id, tenant_id, command, state, ring, last_ring, max_failures, \
-             idempotency_key, created_at, created_by) \
-             VALUES ($1, $2, $3, 'running', 0, $4, $5, $6, $7, $8)",
+             idempotency_key, created_at, created_by, reason, approval_id) \
+             VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(id.to_string())
         .bind(tenant.to_string())
         .bind(new.job.command.as_str())
+        .bind(state.as_str())
         .bind(i64::try_from(edges.len()).unwrap_or(0))
         .bind(i64::from(new.max_failures))
         .bind(key)
         .bind(by.at.millis())
         .bind(by.actor.to_string())
+        .bind(reason)
+        .bind(approval.map(|approval| approval.to_string()))
         .execute(&mut *write.tx)
         .await?;
-        for (place, (host, name)) in hosts.iter().enumerate() {
+        for (place, host) in hosts.iter().enumerate() {
             let ring = edges.iter().filter(|edge| place >= **edge).count();
             let ring = u8::try_from(ring).unwrap_or(u8::MAX);
             let order = NewJob { not_before: start(), ..new.job.clone() };
             let placed = Placed {
-                host: *host,
-                host_name: name,
+                host: host.id,
+                host_name: &host.name,
                 batch: Some(id),
                 ring,
-                held: ring > 0,
+                held: ring > 0 || approval.is_some(),
+                approval,
                 retry_of: None,
             };
             write.insert(tenant, by, &order, &placed).await?;
@@ -83,7 +112,10 @@ impl Store {
             .with(serde_json::json!({ "command": new.job.command, "jobs": jobs }));
         append(&mut write.tx, by, entry).await?;
         write.announce_batch(tenant, id).await?;
-        Ok(CreatedBatch { batch: id, jobs, announced: write.commit().await? })
+        if let Some(wanted) = wanted {
+            write.ask(tenant, by, &NewApproval { batch: Some(id), ..wanted }).await?;
+        }
+        Ok(CreatedBatch { batch: id, jobs, approval, announced: write.commit().await? })
     }
 }
 
@@ -106,12 +138,12 @@ impl JobWrite {
         }
     }
 
-    /// The hosts that a selector means, with their names.
+    /// The hosts that a selector means.
     async fn selected(
         &mut self,
         tenant: TenantId,
         selector: &Selector,
-    ) -> Result<Vec<(HostId, String)>, StoreError> {
+    ) -> Result<Vec<Chosen>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, friendly_name, labels FROM hosts \
              WHERE tenant_id = $1 AND state = 'live' ORDER BY id",
@@ -121,15 +153,14 @@ impl JobWrite {
         .await?;
         let mut hosts = BTreeMap::new();
         for row in &rows {
+            let labels: Vec<String> = json(row, "labels")?;
             let wanted = match selector {
                 Selector::Hosts(_) => true,
-                Selector::Labels(wanted) => {
-                    let labels: Vec<String> = json(row, "labels")?;
-                    wanted.iter().all(|label| labels.contains(label))
-                }
+                Selector::Labels(wanted) => wanted.iter().all(|label| labels.contains(label)),
             };
             if wanted {
-                hosts.insert(parsed::<HostId>(row, "id")?, row.try_get("friendly_name")?);
+                let id = parsed::<HostId>(row, "id")?;
+                hosts.insert(id, Chosen { id, name: row.try_get("friendly_name")?, labels });
             }
         }
         if let Selector::Hosts(wanted) = selector {
@@ -144,7 +175,7 @@ impl JobWrite {
         if hosts.len() > HOSTS {
             return Err(StoreError::Invalid("more hosts are meant than a batch takes"));
         }
-        Ok(hosts.into_iter().collect())
+        Ok(hosts.into_values().collect())
     }
 }
 

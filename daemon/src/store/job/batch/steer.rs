@@ -78,7 +78,13 @@ impl Store {
         if matches!(batch.state, BatchState::Halted | BatchState::Done) {
             return Err(StoreError::Refused("the batch is over"));
         }
+        if to == BatchState::Running && write.waits_for_consent(tenant, id).await? {
+            return Err(StoreError::Refused("the batch waits for approval"));
+        }
         write.set_batch(tenant, id, to, batch.ring, None).await?;
+        if to == BatchState::Halted {
+            write.moot_batch(tenant, id).await?;
+        }
         let (mut hosts, mut out) = (Vec::new(), Vec::new());
         match to {
             BatchState::Running => hosts = write.hold(tenant, id, Some(batch.ring)).await?,
@@ -149,7 +155,23 @@ impl JobWrite {
         Ok(Some((ring, ring >= last)))
     }
 
-    async fn set_batch(
+    /// Whether a request holds a batch.
+    async fn waits_for_consent(
+        &mut self,
+        tenant: TenantId,
+        id: BatchId,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT id FROM approvals WHERE tenant_id = $1 AND batch_id = $2 AND status <> 'used'",
+        )
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    pub(in crate::store::job) async fn set_batch(
         &mut self,
         tenant: TenantId,
         id: BatchId,
@@ -171,7 +193,7 @@ impl JobWrite {
     }
 
     /// Keeps back what waits of a batch beyond a ring, or all of it; answers the hosts of the rest.
-    async fn hold(
+    pub(in crate::store::job) async fn hold(
         &mut self,
         tenant: TenantId,
         id: BatchId,
@@ -197,7 +219,11 @@ impl JobWrite {
     }
 
     /// Calls off what waits of a batch, and answers what agents are to stop.
-    async fn halt(&mut self, tenant: TenantId, id: BatchId) -> Result<Vec<Job>, StoreError> {
+    pub(in crate::store::job) async fn halt(
+        &mut self,
+        tenant: TenantId,
+        id: BatchId,
+    ) -> Result<Vec<Job>, StoreError> {
         sqlx::query(
             "UPDATE jobs SET state = 'cancelled', held = FALSE, cancel_at = $1, finished_at = $1 \
              WHERE tenant_id = $2 AND batch_id = $3 AND state = 'queued'",
