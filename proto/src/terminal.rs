@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorCode;
-use crate::id::SessionId;
+use crate::id::{ApprovalId, SessionId};
 use crate::link::{Prompt, Size};
 use crate::secret::Secret;
 
@@ -240,6 +240,15 @@ pub enum ToPage {
         /// Its fingerprint.
         #[serde(skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
+    },
+    /// The terminal waits until somebody else agrees to it, and opens by itself then.
+    Approval {
+        /// The request for it.
+        approval_id: ApprovalId,
+        /// `pending`, or `approved` when it opens now.
+        state: String,
+        /// When the request ends.
+        expires_at: String,
     },
     /// The terminal ended.
     Closed {

@@ -50,7 +50,7 @@ impl<'a> Asker<'a> {
         context.insert("host_id".to_owned(), json!(host.id));
         context.insert("host_name".to_owned(), json!(host.friendly_name));
         context.insert("command".to_owned(), json!(new.command));
-        context.extend(new.params.get("tool").map(|tool| ("tool".to_owned(), tool.clone())));
+        context.extend(tool(new));
         let subject = Self::command_subject(new, host.id);
         Some(self.request(need, subject, context, Some(new)))
     }
@@ -66,7 +66,7 @@ impl<'a> Asker<'a> {
         context.insert("hosts".to_owned(), json!(hosts.len()));
         context.insert("host_names".to_owned(), json!(names));
         context.insert("command".to_owned(), json!(new.command));
-        context.extend(new.params.get("tool").map(|tool| ("tool".to_owned(), tool.clone())));
+        context.extend(tool(new));
         // Its jobs are written down together with the request, so they can't be others later.
         let payload =
             json!({ "command": new.command, "params": new.params, "hosts": hosts.len() });
@@ -116,7 +116,8 @@ impl<'a> Asker<'a> {
             requested_by: self.who.username.clone(),
             subject,
             risk: need.risk,
-            case_id: case_id.map(|case| case.chars().take(128).collect()),
+            // A case of a name that no channel takes is in the payload.
+            case_id: case_id.filter(|case| (1..=64).contains(&case.len())).map(str::to_owned),
             context: Value::Object(context),
             // What can't start any more needs no consent.
             expires_at: job.map_or(until, |job| until.min(job.deadline)),
@@ -124,4 +125,10 @@ impl<'a> Asker<'a> {
             batch: None,
         }
     }
+}
+
+/// Which tool is to be run, as far as it can be told in a word.
+fn tool(new: &NewJob) -> Option<(String, Value)> {
+    let name = new.params.get("tool").and_then(Value::as_str)?;
+    Some(("tool".to_owned(), name.chars().take(128).collect::<String>().into()))
 }

@@ -11,6 +11,7 @@ mod news;
 mod pump;
 mod record;
 mod shown;
+mod waiting;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::store::SessionNews;
 use away::Reaching;
 use gateway::Watched;
 use shown::Shown;
+use waiting::{Granted, Waiting};
 
 /// Output messages joined into one flush at most.
 const BATCH: usize = 64;
@@ -73,6 +75,8 @@ pub const PERMISSION: Permission = Permission::CanManageHosts;
 /// States of a socket; see [`super`].
 enum State {
     Idle,
+    /// Somebody else is to agree first; the host hears of nothing until then.
+    Waiting(Box<Waiting>),
     Opening(Box<Opening>, Place),
     Open(Box<Shown>, Channel),
     /// The link to its keeper is gone; the terminal is kept there.
@@ -105,6 +109,8 @@ struct Terminal<S> {
     gateway: Option<Watched>,
     /// What was announced of a terminal that is neither open nor refused.
     opening: Option<SessionNews>,
+    /// What somebody agreed to, until a terminal is open by it.
+    granted: Option<Granted>,
 }
 
 /// Serves a terminal socket until it ends.
@@ -128,6 +134,7 @@ where
         probe: None,
         gateway: None,
         opening: None,
+        granted: None,
         app,
         visit,
     };
@@ -187,6 +194,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         if connect.resume.is_some() {
             return self.resume(&connect).await;
         }
+        match self.consent(connect).await? {
+            Some(connect) => self.open(connect).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Opens what needs nobody's consent, or has it.
+    async fn open(&mut self, connect: Connect) -> Result<(), End> {
         let interactive = self.page.vocabulary() == Vocabulary::V1;
         let (app, who, host) = (Arc::clone(&self.app), &self.visit.who, self.visit.host);
         match open::open(&app, who, host, connect, interactive).await {

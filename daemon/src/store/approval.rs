@@ -119,44 +119,45 @@ pub struct Released {
     pub announced: Announced,
 }
 
-/// What an event tells of a request.
+/// What an event tells of a request: exactly the fields of the channel. What else is known of it is in
+/// its context.
 #[derive(Serialize)]
 struct Brief<'a> {
     id: ApprovalId,
     action: &'a str,
-    object: &'a str,
     case_id: Option<&'a str>,
     risk_level: Risk,
     status: Status,
     requested_by: &'a str,
-    context: &'a Value,
+    context: Value,
     requested_at: Timestamp,
     expires_at: Timestamp,
-    decided_at: Option<Timestamp>,
-    decided_by: Option<&'a str>,
-    note: Option<&'a str>,
-    job_id: Option<JobId>,
-    batch_id: Option<BatchId>,
 }
 
 impl<'a> Brief<'a> {
     fn of(approval: &'a Approval) -> Self {
+        let mut context = approval.context.clone();
+        let known = [
+            ("object", serde_json::json!(approval.object)),
+            ("decided_by", serde_json::json!(approval.decided_by)),
+            ("note", serde_json::json!(approval.note)),
+            ("job_id", serde_json::json!(approval.job)),
+            ("batch_id", serde_json::json!(approval.batch)),
+        ];
+        if let Value::Object(context) = &mut context {
+            let known = known.into_iter().filter(|(_, value)| !value.is_null());
+            context.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        }
         Self {
             id: approval.id,
             action: &approval.action,
-            object: &approval.object,
             case_id: approval.case_id.as_deref(),
             risk_level: approval.risk_level,
             status: approval.status,
             requested_by: &approval.requested_by,
-            context: &approval.context,
+            context,
             requested_at: approval.requested_at,
             expires_at: approval.expires_at,
-            decided_at: approval.decided_at,
-            decided_by: approval.decided_by.as_deref(),
-            note: approval.note.as_deref(),
-            job_id: approval.job,
-            batch_id: approval.batch,
         }
     }
 }

@@ -17,6 +17,7 @@ use super::super::Told;
 use super::super::page::Vocabulary;
 use super::shown::PENDING;
 use super::{State, Terminal, away};
+use crate::approval::Status;
 use crate::authority::{Authority, Loss};
 use crate::socket::{self, End, Reader};
 
@@ -30,6 +31,7 @@ enum Event {
     Writable,
     KeeperBack,
     Gateway,
+    Consent(Status),
     Told(Told),
     Due,
 }
@@ -116,9 +118,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     /// Waits for the next thing to happen.
     async fn next(&mut self, reader: &mut Reader<S>) -> Event {
         let (mut output, mut input, mut away, mut waiting) = (None, None, None, 0);
-        let mut gateway = None;
+        let (mut gateway, mut consent) = (None, None);
         match &mut self.state {
             State::Idle | State::Over(..) | State::Told(..) => {}
+            State::Waiting(wanted) => consent = Some(wanted.decided(&self.app, self.visit.who.tenant)),
             State::Opening(opening, _) => {
                 waiting = opening.typed.waiting();
                 output = Some(&mut opening.channel.output);
@@ -144,6 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             () = or_never(input.map(ChannelInput::writable)) => Event::Writable,
             () = or_never(away) => Event::KeeperBack,
             () = or_never(gateway) => Event::Gateway,
+            status = or_never(consent) => Event::Consent(status),
         }
     }
 
@@ -155,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             Event::Writable => self.give(),
             Event::KeeperBack => self.reach().await?,
             Event::Gateway => self.gateway_news().await?,
+            Event::Consent(status) => self.decided(status).await?,
             Event::Told(Told::Ended(reason)) => self.closed(Exit::because(reason)).await?,
             Event::Told(told @ Told::Replaced) => return Err(told.into()),
             Event::Due => self.overdue(beat).await?,

@@ -60,6 +60,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         };
         self.give_up_at = None;
         self.opening = None;
+        // It was for one terminal, and here that is.
+        self.granted = None;
         let Opening { session_id, mode, link, gateway, size, channel, typed, .. } = *opening;
         self.gateway = Watched::new(gateway, self.page.vocabulary());
         let open = Shown {
@@ -227,6 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         self.give_up_at = None;
         let (session_id, place) = match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => return,
+            State::Waiting(waiting) => return self.no_longer_wanted(waiting.approval).await,
             State::Opening(opening, place) => {
                 opening.channel.input.close();
                 self.announce_given_up(reason).await;
@@ -256,8 +259,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 State::Idle => return,
                 // Decided by whether the page heard of it.
                 told @ State::Told(..) => return self.state = told,
-                opening @ State::Opening(..) => {
-                    self.state = opening;
+                unopened @ (State::Opening(..) | State::Waiting(_)) => {
+                    self.state = unopened;
                     return self.end("the page left before it was open").await;
                 }
                 State::Open(shown, _) | State::Over(shown, ..) => {
@@ -296,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     }
 
     /// Writes something down though the socket may end while it is being written.
-    async fn write_down<F>(&self, written: F)
+    pub(super) async fn write_down<F>(&self, written: F)
     where
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
@@ -309,7 +312,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         let _ = task.await;
     }
 
-    fn by(&self) -> By {
+    pub(super) fn by(&self) -> By {
         self.visit.who.by(Some(self.visit.source), self.app.clock.now())
     }
 }

@@ -52,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             State::Open(shown, _) => Some(&mut shown.log),
             State::Away(reaching) | State::Reaching(reaching, _) => reaching.log.as_mut(),
             // Nobody takes it any more; its end is on the way.
-            State::Over(..) | State::Told(..) => return Ok(()),
+            State::Waiting(_) | State::Over(..) | State::Told(..) => return Ok(()),
             State::Idle => None,
         };
         let Some(log) = log else {
@@ -98,7 +98,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 (reaching.output, &mut reaching.seen, Some(channel))
             }
             State::Away(reaching) => (reaching.output, &mut reaching.seen, None),
-            State::Idle | State::Opening(..) | State::Told(..) => return Ok(()),
+            State::Idle | State::Waiting(_) | State::Opening(..) | State::Told(..) => {
+                return Ok(());
+            }
         };
         let newly = offset.min(output).saturating_sub(*seen);
         *seen += newly;
@@ -113,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             State::Open(shown, _) => shown.size = size,
             State::Opening(opening, _) => opening.size = size,
             State::Away(reaching) | State::Reaching(reaching, _) => reaching.at.size = size,
+            State::Waiting(waiting) => waiting.resize(size),
             State::Idle | State::Over(..) | State::Told(..) => {}
         }
         self.tell(ToTerminal::Resize(size));

@@ -1,5 +1,6 @@
 //! Asking, and letting through what was agreed to: once, and only exactly that.
 
+use gangplank_proto::fact::is_unfit;
 use gangplank_proto::id::{ApprovalId, TenantId, UserId};
 use sqlx::Row as _;
 
@@ -15,11 +16,17 @@ const PER_PERSON: i64 = 32;
 /// Requests of one tenant that wait, at most.
 const PER_TENANT: i64 = 1_000;
 
-/// The longest word for an action, object, or case, in bytes.
+/// The longest action or object, in bytes.
 const WORD: usize = 256;
 
-/// The longest payload or context, in bytes.
-const LONGEST: usize = 64 << 10;
+/// The longest name of a case, in bytes.
+const CASE: usize = 64;
+
+/// The longest payload, in bytes: what a command takes, and what says which it is.
+const PAYLOAD: usize = gangplank_proto::limit::JOB_PARAMS + 1_024;
+
+/// The longest context, in bytes: it goes to all who follow the channel.
+const CONTEXT: usize = 16 << 10;
 
 /// What is to be let through by a request that was agreed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,22 +41,21 @@ pub struct Spending {
 
 impl NewApproval {
     fn check(&self, by: &By) -> Result<(), StoreError> {
-        let word = |text: &str| {
-            !text.is_empty() && text.len() <= WORD && !text.chars().any(char::is_control)
+        let word = |text: &str, most: usize| {
+            !text.trim().is_empty() && text.len() <= most && !text.chars().any(is_unfit)
         };
-        if !word(&self.subject.action) || !word(&self.subject.object) {
+        if !word(&self.subject.action, WORD) || !word(&self.subject.object, WORD) {
             return Err(StoreError::Invalid("action and object take 1 to 256 bytes of plain text"));
         }
-        if self.case_id.as_deref().is_some_and(|case| !word(case)) {
-            return Err(StoreError::Invalid("case_id takes 1 to 256 bytes of plain text"));
+        if self.case_id.as_deref().is_some_and(|case| !word(case, CASE)) {
+            return Err(StoreError::Invalid("case_id takes 1 to 64 bytes of plain text"));
         }
         if !self.subject.payload.is_object() || !self.context.is_object() {
             return Err(StoreError::Invalid("payload and context take objects"));
         }
         let length = |value: &serde_json::Value| value.to_string().len();
-        // The parts that are ours come on top of what a command takes.
-        if length(&self.subject.payload) > 2 * LONGEST || length(&self.context) > LONGEST {
-            return Err(StoreError::Invalid("payload or context is longer than 64 KiB"));
+        if length(&self.subject.payload) > PAYLOAD || length(&self.context) > CONTEXT {
+            return Err(StoreError::Invalid("payload or context is longer than a request takes"));
         }
         let [_, longest] = LIFE;
         if self.expires_at <= by.at || self.expires_at.since(by.at) > longest {
