@@ -9,6 +9,7 @@ import "./style/hosts.css";
 import "./style/jobs.css";
 import "./style/compliance.css";
 import "./style/telemetry.css";
+import "./style/approvals.css";
 import "./style/terminal.css";
 
 const root = document.getElementById("app");

@@ -14,6 +14,8 @@ const NAMES = [
   "schedules",
   "terminal",
   "sessions",
+  "approvals",
+  "policies",
   "users",
   "audit",
   "trust",

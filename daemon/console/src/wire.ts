@@ -252,6 +252,7 @@ export type ToPage =
   | { type: "gap"; from: number; to: number }
   | { type: "prompt"; name?: string; instructions?: string; prompts: Prompt[] }
   | { type: "idle"; closes_in: number }
+  | { type: "approval"; approval_id: string; state: string; expires_at: string }
   | ({ type: "latency" } & LatencyReport)
   | ({ type: "error" } & TerminalError)
   | { type: "closed"; exit_status?: number; signal?: string; reason?: string };

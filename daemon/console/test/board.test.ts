@@ -11,6 +11,8 @@ const job = (id: string, state: JobState, more: Partial<JobBrief> = {}): JobBrie
   command: "report_now",
   state,
   attempt: 1,
+  held: false,
+  approval_id: null,
   cancel_at: null,
   progress: null,
   exit_status: null,

@@ -60,6 +60,32 @@ describe("connecting", () => {
     expect(socket.last).toMatchObject({ accept_host_key: "SHA256:abc", password: "wrong" });
   });
 
+  test("a terminal that somebody has to approve waits, and opens by itself", async () => {
+    const socket = await page.connect(SSH);
+    const asked = { type: "approval", approval_id: "a1", expires_at: "2026-01-01T00:00:00Z" };
+    socket.say({ ...asked, state: "pending" });
+    expect(page.state).toEqual({ kind: "approval", until: Date.UTC(2026, 0, 1) });
+    page.terminal.input(bytes("x"));
+    expect(socket.texts).toHaveLength(1);
+    socket.say({ ...asked, state: "approved" });
+    expect(page.state).toEqual({ kind: "connecting", resuming: false });
+    socket.say({ type: "error", code: "host_key_unknown", message: "?", fingerprint: "SHA256:x" });
+    page.terminal.acceptHostKey();
+    expect(socket.last).toMatchObject({ accept_host_key: "SHA256:x", password: "wrong" });
+    socket.say(connected("s1"));
+    expect(page.state.kind).toBe("connected");
+  });
+
+  test("a terminal that is denied can be asked for again on the same socket", async () => {
+    const socket = await page.connect(SSH);
+    const asked = { type: "approval", approval_id: "a1", expires_at: "2026-01-01T00:00:00Z" };
+    socket.say({ ...asked, state: "pending" });
+    socket.say({ type: "error", code: "not_allowed", message: "bob denied this terminal" });
+    expect(page.state.kind).toBe("failed");
+    await page.connect(SSH);
+    expect(page.sockets).toHaveLength(1);
+  });
+
   test("a refused host key forgets the credentials", async () => {
     const socket = await page.connect(SSH);
     socket.say({ type: "error", code: "host_key_unknown", message: "?", fingerprint: "SHA256:x" });

@@ -13,8 +13,14 @@ const WORDS: Readonly<Record<JobState, [words: string, tone: string]>> = {
   unknown: ["Unknown", "warn"],
 };
 
+/** Whether somebody has to agree before it goes. */
+export const waitsForApproval = (job: JobBrief): boolean =>
+  job.state === "queued" && job.held && job.approval_id !== null;
+
 export function JobMark({ job }: { job: JobBrief }) {
-  const [words, tone] = WORDS[job.state] ?? [job.state, "idle"];
+  const [words, tone] = waitsForApproval(job)
+    ? ["Waits for approval", "warn"]
+    : (WORDS[job.state] ?? [job.state, "idle"]);
   const stopping = job.cancel_at !== null && job.finished_at === null;
   return (
     <span class={`presence ${tone}`} data-job-state={job.state}>

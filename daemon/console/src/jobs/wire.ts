@@ -28,6 +28,9 @@ export interface JobBrief {
   subject: string | null;
   state: JobState;
   attempt: number;
+  /** It waits for its batch's turn, or for approval. */
+  held: boolean;
+  approval_id: string | null;
   cancel_at: string | null;
   progress: Progress | null;
   exit_status: number | null;
@@ -43,7 +46,6 @@ export interface Job extends JobBrief {
   params: unknown;
   priority: number;
   retries: number;
-  held: boolean;
   not_before: string;
   deadline: string;
   sent_at: string | null;

@@ -4,6 +4,7 @@
  * A group of one entry or more is a menu; entries of a group that is shown directly stand in the
  * bar themselves. Where there is no room all of them are in one menu.
  */
+import { pendingCount } from "../approvals/live";
 import type { PageName } from "../route";
 import { may } from "../session";
 import { tabs } from "../terminal/tabs";
@@ -49,7 +50,16 @@ export const NAV: readonly NavGroup[] = [
   },
   {
     words: "Watch",
-    entries: [{ to: "sessions", words: "Sessions", shown: () => may("can_manage_hosts") }],
+    entries: [
+      {
+        to: "approvals",
+        words: "Approvals",
+        below: ["policies"],
+        shown: () => may("approvals:manage") || may("jobs:run"),
+        count: () => pendingCount.value,
+      },
+      { to: "sessions", words: "Sessions", shown: () => may("can_manage_hosts") },
+    ],
   },
   {
     words: "Manage",

@@ -2,7 +2,7 @@
 import { JobActions } from "../jobs/actions";
 import * as api from "../jobs/api";
 import { useBoard } from "../jobs/live";
-import { Doing, JobMark } from "../jobs/marks";
+import { Doing, JobMark, waitsForApproval } from "../jobs/marks";
 import { OutputView } from "../jobs/output-view";
 import type { Job } from "../jobs/wire";
 import { route } from "../route";
@@ -54,7 +54,15 @@ function Facts({ job }: { job: Job }) {
       {job.held && (
         <>
           <dt>Waits for</dt>
-          <dd>its batch's turn</dd>
+          <dd>
+            {waitsForApproval(job) ? (
+              <>
+                the <Link to="approvals">approval</Link> of somebody else; then it goes by itself
+              </>
+            ) : (
+              "its batch's turn"
+            )}
+          </dd>
         </>
       )}
       <dt>Host</dt>

@@ -1,5 +1,7 @@
 /** Every page of the console: its title, and what shows it. Names are in `route.ts`. */
 import type { ComponentType } from "preact";
+import { ApprovalsPage } from "../approvals/page";
+import { PoliciesPage } from "../approvals/policies-page";
 import { CompliancePage } from "../compliance/fleet-page";
 import { RulePage } from "../compliance/rule-page";
 import { ScanPage } from "../compliance/scan-page";
@@ -33,6 +35,8 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   schedules: { title: "Schedules", view: SchedulesPage },
   terminal: { title: "Terminals", view: null },
   sessions: { title: "Sessions", view: SessionsPage },
+  approvals: { title: "Approvals", view: ApprovalsPage },
+  policies: { title: "What needs approval", view: PoliciesPage },
   users: { title: "Users", view: UsersPage },
   audit: { title: "Audit", view: AuditPage },
   trust: { title: "Trusting this daemon", view: TrustPage },

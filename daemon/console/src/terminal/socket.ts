@@ -3,6 +3,7 @@
  * either is lost.
  *
  *     idle ── connect ──> connecting <──> prompt, host_key      (a person answers)
+ *       │                   └<──> approval                      (another person agrees)
  *       └──── resume ──────┤ │  ^ ^
  *              connected <─┘ │  │ └──> failed ── connect ──> …  (on the same socket)
  *               │  ^  ^      │  │
@@ -240,6 +241,13 @@ export class TerminalSocket {
         this.#become({ kind: "prompt", name, instructions, prompts });
         break;
       }
+      case "approval":
+        if (message.state === "pending") {
+          this.#become({ kind: "approval", until: Date.parse(message.expires_at) });
+        } else {
+          this.#become({ kind: "connecting", resuming: false });
+        }
+        break;
       case "idle":
         if (this.#state.kind === "connected") {
           const closesAt = this.clock.now() + message.closes_in * 1_000;

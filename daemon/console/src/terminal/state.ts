@@ -7,6 +7,7 @@ export type TerminalState =
   | { kind: "idle" }
   | { kind: "connecting"; resuming: boolean }
   | { kind: "prompt"; name: string; instructions: string; prompts: Prompt[] }
+  | { kind: "approval"; until: number }
   | { kind: "host_key"; keyType: string; fingerprint: string }
   | { kind: "connected"; hostKey: HostKeyState | null; closesAt?: number }
   | { kind: "suspended"; why: string }

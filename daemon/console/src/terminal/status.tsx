@@ -18,6 +18,7 @@ const TONE = {
   idle: "idle",
   connecting: "busy",
   prompt: "busy",
+  approval: "warn",
   host_key: "busy",
   connected: "good",
   suspended: "warn",
@@ -40,6 +41,15 @@ function words(tab: TerminalTab): ComponentChildren {
       return state.resuming ? `Coming back to ${name} …` : `Connecting to ${name}${whom} …`;
     case "prompt":
       return `${name} asks a question`;
+    case "approval":
+      return (
+        <>
+          <strong>Waits until somebody else approves this terminal</strong> on {name}
+          {whom}
+          <span class="quiet"> · it opens by itself; ends in </span>
+          <Countdown until={state.until} />
+        </>
+      );
     case "host_key":
       return `${name} shows a key that is not known yet`;
     case "connected": {
@@ -134,7 +144,7 @@ function Waiting({ tab }: { tab: TerminalTab }) {
 export function StateLine({ tab, onSearch }: { tab: TerminalTab; onSearch: () => void }) {
   const { kind } = tab.state.value;
   const formCanOpen =
-    tab.session.value === null && !["connecting", "prompt", "host_key"].includes(kind);
+    tab.session.value === null && !["connecting", "approval", "prompt", "host_key"].includes(kind);
   return (
     <div class={`state-line ${TONE[kind]}`}>
       <span class="dot" aria-hidden="true" />

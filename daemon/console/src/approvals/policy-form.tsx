@@ -1,0 +1,223 @@
+/** Making and changing a policy of approvals. */
+import { parseLabels } from "../pages/host-fields";
+import { useBusy } from "../ui/busy";
+import { Dialog } from "../ui/dialog";
+import { Problem } from "../ui/notice";
+import { say } from "../ui/toast";
+import type { ConnectionMode } from "../wire";
+import * as api from "./api";
+import type { Policy, PolicyValues, Risk } from "./wire";
+import { RISKS } from "./words";
+
+const COMMANDS = [
+  "run_tool",
+  "update_packages",
+  "update_agent",
+  "settings_update",
+  "compliance_scan",
+  "docker_inventory",
+  "report_now",
+  "refresh_integration_status",
+];
+
+const TERMINALS: readonly [ConnectionMode, string][] = [
+  ["direct", "direct SSH"],
+  ["proxy", "SSH by the agent"],
+  ["pty", "the agent's own"],
+];
+
+/** The person's own distance from UTC, as a policy has it. */
+export function utcOffset(minutes: number): string {
+  const ahead = -minutes;
+  const two = (value: number) => String(value).padStart(2, "0");
+  const size = Math.abs(ahead);
+  return `${ahead < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}
+
+/** What the fields say. */
+export function readPolicy(data: FormData): Partial<PolicyValues> {
+  const text = (name: string) => String(data.get(name) ?? "").trim();
+  const all = (name: string) => data.getAll(name).map(String);
+  const [from, to] = [text("from"), text("to")];
+  return {
+    name: text("name"),
+    commands: all("commands"),
+    tools: parseLabels(text("tools")),
+    terminals: all("terminals") as ConnectionMode[],
+    labels: parseLabels(text("labels")),
+    roles: parseLabels(text("roles")),
+    hours: from && to ? { from, to, utc_offset: text("utc_offset") } : null,
+    risk_level: text("risk_level") as Risk,
+    life: text("life"),
+  };
+}
+
+interface ChoicesProps {
+  legend: string;
+  name: string;
+  options: readonly (readonly [string, string])[];
+  chosen: readonly string[];
+}
+
+function Choices({ legend, name, options, chosen }: ChoicesProps) {
+  return (
+    <fieldset class="choices">
+      <legend>{legend}</legend>
+      {options.map(([value, words]) => (
+        <label key={value} class="choice">
+          <input
+            type="checkbox"
+            name={name}
+            value={value}
+            defaultChecked={chosen.includes(value)}
+          />
+          {words}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function Words(props: { label: string; name: string; value: readonly string[]; hint: string }) {
+  return (
+    <label class="field grow">
+      <span>{props.label}</span>
+      <input
+        name={props.name}
+        defaultValue={props.value.join(", ")}
+        placeholder={props.hint}
+        autocomplete="off"
+        spellcheck={false}
+      />
+    </label>
+  );
+}
+
+function Fields({ policy }: { policy: Policy | undefined }) {
+  const risk = policy?.risk_level ?? "medium";
+  return (
+    <>
+      <label class="field">
+        <span>Name</span>
+        <input
+          name="name"
+          required
+          maxLength={255}
+          defaultValue={policy?.name ?? ""}
+          placeholder="Production, out of hours"
+          autocomplete="off"
+        />
+      </label>
+      <p class="quiet">Nothing chosen below means every command and every terminal.</p>
+      <Choices
+        legend="Commands"
+        name="commands"
+        options={COMMANDS.map((name) => [name, name] as const)}
+        chosen={policy?.commands ?? []}
+      />
+      <Words
+        label="Tools that run_tool starts"
+        name="tools"
+        value={policy?.tools ?? []}
+        hint="restart, isolate"
+      />
+      <Choices
+        legend="Terminals"
+        name="terminals"
+        options={TERMINALS}
+        chosen={policy?.terminals ?? []}
+      />
+      <div class="row">
+        <Words
+          label="On hosts with all of these labels (none: all)"
+          name="labels"
+          value={policy?.labels ?? []}
+          hint="production"
+        />
+        <Words
+          label="For these roles (none: everybody)"
+          name="roles"
+          value={policy?.roles ?? []}
+          hint="operator"
+        />
+      </div>
+      <div class="row">
+        <label class="field grow">
+          <span>From (empty: always)</span>
+          <input name="from" type="time" defaultValue={policy?.hours?.from ?? ""} />
+        </label>
+        <label class="field grow">
+          <span>To</span>
+          <input name="to" type="time" defaultValue={policy?.hours?.to ?? ""} />
+        </label>
+        <label class="field grow">
+          <span>Ahead of UTC by</span>
+          <input
+            name="utc_offset"
+            required
+            pattern="[+\-][0-9]{2}:[0-9]{2}"
+            title="Such as +01:00"
+            defaultValue={policy?.hours?.utc_offset ?? utcOffset(new Date().getTimezoneOffset())}
+            autocomplete="off"
+          />
+        </label>
+      </div>
+      <div class="row">
+        <label class="field grow">
+          <span>Risk</span>
+          <select name="risk_level" defaultValue={risk}>
+            {RISKS.map((name) => (
+              <option key={name} value={name} selected={name === risk}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field grow">
+          <span>A request stands for</span>
+          <input
+            name="life"
+            required
+            pattern="[0-9]+(s|m|h|d)"
+            title="A number with m, h or d, such as 30m"
+            defaultValue={policy?.life ?? "1h"}
+            autocomplete="off"
+          />
+        </label>
+      </div>
+    </>
+  );
+}
+
+export function PolicyDialog(props: { policy?: Policy; onClose: () => void; onDone: () => void }) {
+  const { policy, onClose, onDone } = props;
+  const { busy, error, run } = useBusy();
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const values = readPolicy(new FormData(event.currentTarget as HTMLFormElement));
+    run(async () => {
+      if (policy) await api.changePolicy(policy.id, values);
+      else await api.addPolicy(values);
+      say(policy ? `${values.name} is changed.` : `${values.name} is in force.`);
+      onDone();
+    });
+  };
+  return (
+    <Dialog wide title={policy ? `Change ${policy.name}` : "Add a policy"} onClose={onClose}>
+      <form onSubmit={submit}>
+        <div class="dialog-body">
+          {error && <Problem>{error}</Problem>}
+          <Fields policy={policy} />
+        </div>
+        <footer class="dialog-foot">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={busy}>
+            {policy ? "Save" : "Add policy"}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
