@@ -28,9 +28,7 @@ use crate::store::Heard;
 
 pub use consent::{Ordered, consented, order_as, order_many_as, retry_as};
 pub use hand::{poll, settle, take_posted};
-pub use order::{
-    PRIORITY, cancel, end_host, order, order_many, order_scheduled, plain, steer,
-};
+pub use order::{PRIORITY, cancel, end_host, order, order_many, order_scheduled, plain, steer};
 pub use scheduler::run;
 
 /// Words of agents that wait to be taken; a link whose words find no room waits with them.

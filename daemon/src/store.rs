@@ -61,9 +61,9 @@ pub use host::{AgentKind, Enrolment, Host, HostPatch, HostState, NewHost, Presen
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use import::Imported;
 pub use job::{
-    Announced, Batch, BatchState, Board, Chosen, Concurrency, Consent, Created, CreatedBatch, Due, Gap, Heard, Job,
-    JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply, Scheduled, Selector,
-    StoredReport, Taken, Tally,
+    Announced, Batch, BatchState, Board, Chosen, Concurrency, Consent, Created, CreatedBatch, Due,
+    Gap, Heard, Job, JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply,
+    Scheduled, Selector, StoredReport, Taken, Tally,
 };
 pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};

@@ -36,6 +36,14 @@ async fn main() {
     let found = admin.get(&format!("/api/v1/hosts/{}/compliance", agent.host())).await.expect(200);
     let scan = found.json()["latest"]["id"].as_str().expect("a scan").to_owned();
 
+    let (_, grace) = admin.add_user("grace", &["operator"]).await;
+    let policy = json!({ "name": "Production", "labels": ["production"], "roles": ["operator"],
+        "risk_level": "high", "life": "1h" });
+    admin.post("/api/v1/approval-policies", policy).await.expect(201);
+    let order = json!({ "command": "run_tool", "params": { "tool": "restart",
+        "args": { "unit": "nginx" }, "case_id": "case-7" } });
+    grace.order(agent.host(), order).await;
+
     for scheme in ["light", "dark"] {
         let mut browser = Browser::start(&[daemon.ca()]).await;
         browser.size(1120, 640).await;
@@ -64,6 +72,9 @@ async fn main() {
         browser.keys("\r").await;
         browser.until("the rule to be open", "document.querySelector('.rule').open").await;
         browser.screenshot(&images.join(format!("scan-{scheme}.png"))).await;
+        browser.goto(&format!("{}/approvals", daemon.url())).await;
+        browser.until("the request", "document.querySelector('[data-approval]')").await;
+        browser.screenshot(&images.join(format!("approvals-{scheme}.png"))).await;
         assert!(browser.problems().is_empty(), "{:?}", browser.problems());
     }
 }

@@ -68,8 +68,7 @@ impl<'a> Asker<'a> {
         context.insert("command".to_owned(), json!(new.command));
         context.extend(tool(new));
         // Its jobs are written down together with the request, so they can't be others later.
-        let payload =
-            json!({ "command": new.command, "params": new.params, "hosts": hosts.len() });
+        let payload = json!({ "command": new.command, "params": new.params, "hosts": hosts.len() });
         let object = format!("batch:{id}");
         let subject = Subject { action: BATCH.to_owned(), object, payload };
         Some(self.request(need, subject, context, Some(new)))
@@ -79,8 +78,7 @@ impl<'a> Asker<'a> {
     #[must_use]
     pub fn terminal(&self, connect: &Connect, host: &Host) -> Option<NewApproval> {
         let mode = connect.connection_mode;
-        let need =
-            need(&self.policies, self.who, self.at, Act::Terminal(mode), &[&host.labels])?;
+        let need = need(&self.policies, self.who, self.at, Act::Terminal(mode), &[&host.labels])?;
         let mut context = Map::new();
         context.insert("host_id".to_owned(), json!(host.id));
         context.insert("host_name".to_owned(), json!(host.friendly_name));

@@ -112,8 +112,7 @@ mod tests {
         assert_eq!(serde_json::to_value(night).unwrap(), text);
         assert!(night.contain(at(16, 0)) && night.contain(at(23, 59)) && night.contain(at(6, 29)));
         assert!(!night.contain(at(15, 59)) && !night.contain(at(6, 30)));
-        let day: Hours =
-            serde_json::from_value(json!({ "from": "09:00", "to": "17:00" })).unwrap();
+        let day: Hours = serde_json::from_value(json!({ "from": "09:00", "to": "17:00" })).unwrap();
         assert!(day.contain(at(9, 0)) && !day.contain(at(17, 0)) && !day.contain(at(8, 59)));
     }
 

@@ -146,11 +146,8 @@ pub fn need(
         policy.covers(who, at, act) && hosts.iter().any(|labels| policy.means(labels))
     });
     wanting.fold(None, |need, policy| {
-        let Need { risk, life, mut policies } = need.unwrap_or(Need {
-            risk: Risk::Low,
-            life: policy.life,
-            policies: Vec::new(),
-        });
+        let Need { risk, life, mut policies } =
+            need.unwrap_or(Need { risk: Risk::Low, life: policy.life, policies: Vec::new() });
         policies.push(policy.name.clone());
         Some(Need { risk: risk.max(policy.risk_level), life: life.min(policy.life), policies })
     })

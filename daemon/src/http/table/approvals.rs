@@ -19,13 +19,7 @@ pub(super) fn routes() -> Vec<Route> {
             "List requests for approval: all for who decides on them, else one's own",
             handler!(approvals::list),
         ),
-        person(
-            M::POST,
-            "/api/v1/approvals",
-            None,
-            "Ask for approval",
-            handler!(approvals::create),
-        ),
+        person(M::POST, "/api/v1/approvals", None, "Ask for approval", handler!(approvals::create)),
         person(
             M::GET,
             "/api/v1/approvals/{approval_id}",

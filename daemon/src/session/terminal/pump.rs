@@ -121,7 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         let (mut gateway, mut consent) = (None, None);
         match &mut self.state {
             State::Idle | State::Over(..) | State::Told(..) => {}
-            State::Waiting(wanted) => consent = Some(wanted.decided(&self.app, self.visit.who.tenant)),
+            State::Waiting(wanted) => {
+                consent = Some(wanted.decided(&self.app, self.visit.who.tenant))
+            }
             State::Opening(opening, _) => {
                 waiting = opening.typed.waiting();
                 output = Some(&mut opening.channel.output);

@@ -106,7 +106,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 if self.page.vocabulary() == Vocabulary::V1 {
                     self.page.word(&word).await?;
                 } else {
-                    let message = "this terminal waits until somebody approves it; it opens by itself";
+                    let message =
+                        "this terminal waits until somebody approves it; it opens by itself";
                     let error = OpenError::new(ErrorCode::NotAllowed, message);
                     self.page.error(error).await?;
                 }

@@ -5,9 +5,9 @@ use gangplank_proto::id::{ApprovalId, BatchId, HostId, TenantId};
 use gangplank_proto::job::{JobEvent, JobState};
 
 use super::{BatchState, JobWrite};
+use crate::store::StoreError;
 use crate::store::approval::{Approval, NewApproval, Spending};
 use crate::store::row::parsed;
-use crate::store::StoreError;
 
 /// What an order has to do with consent.
 #[derive(Debug, Clone, Default)]
