@@ -161,16 +161,17 @@ pub(super) async fn cancel(app: Arc<App>, call: Call) -> Result<Response, Refusa
 }
 
 pub(super) async fn spend(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let approval = call.param("approval_id")?;
+    let known = app.store.approval(call.person()?.tenant, approval).await?;
+    let mine = known.filter(|known| call.person().is_ok_and(|who| who.user == known.requester));
+    mine.ok_or_else(Refusal::not_found)?;
     let Used { action, object, payload } = call.json().await?;
     let (who, by) = (call.person()?, call.by(&app)?);
-    let approval = call.param("approval_id")?;
     let subject = Subject { action, object, payload: Value::Object(payload) };
     let hash = subject.binding(who.tenant, who.user);
     let spending = Spending { approval, requester: who.user, hash };
     let spent = app.store.spend_approval(who.tenant, &by, &spending).await;
     if let Err(StoreError::NotConsented(why)) = &spent {
-        let known = app.store.approval(who.tenant, approval).await?;
-        known.filter(|known| known.requester == who.user).ok_or_else(Refusal::not_found)?;
         refused(&app, who.tenant, &by, Some(approval), why).await?;
     }
     let (approval, announced) = spent?;

@@ -28,6 +28,7 @@ use crate::keeper::DirectKeeper;
 use crate::listener::{ListenerKind, Peer};
 use crate::store::{DataDir, NewBatch, NewHost, NewJob, Selector, Store};
 
+mod approvals;
 mod compliance;
 
 const ORIGIN: &str = "https://localhost:8443";

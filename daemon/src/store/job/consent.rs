@@ -1,10 +1,12 @@
 //! Jobs that wait for the consent of a second person: ordered and held, and let go or called off by
 //! what becomes of the request.
 
-use gangplank_proto::id::{ApprovalId, BatchId, HostId, TenantId};
+use gangplank_proto::id::{ApprovalId, BatchId, HostId, JobId, TenantId};
 use gangplank_proto::job::{JobEvent, JobState};
 
-use super::{BatchState, JobWrite};
+use super::create::Placed;
+use super::{BatchState, JobWrite, NewJob};
+use crate::audit::By;
 use crate::store::StoreError;
 use crate::store::approval::{Approval, NewApproval, Spending};
 use crate::store::row::parsed;
@@ -22,6 +24,32 @@ pub enum Consent {
 }
 
 impl JobWrite {
+    /// Writes one order down with what it has to do with consent.
+    pub(super) async fn order_with(
+        &mut self,
+        tenant: TenantId,
+        by: &By,
+        new: &NewJob,
+        mut placed: Placed<'_>,
+        consent: Consent,
+    ) -> Result<(JobId, Option<ApprovalId>), StoreError> {
+        match consent {
+            Consent::Free => Ok((self.order(tenant, by, new, &placed).await?, None)),
+            Consent::Given(spending) => {
+                placed.approval = Some(self.spend(tenant, by, &spending).await?.id);
+                Ok((self.order(tenant, by, new, &placed).await?, None))
+            }
+            Consent::Wanted(mut wanted) => {
+                placed.approval = Some(wanted.id);
+                placed.held = true;
+                let job = self.order(tenant, by, new, &placed).await?;
+                wanted.job = Some(job);
+                self.ask(tenant, by, &wanted).await?;
+                Ok((job, placed.approval))
+            }
+        }
+    }
+
     /// Lets go what a request holds.
     pub(in crate::store) async fn release_jobs(
         &mut self,

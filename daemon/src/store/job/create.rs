@@ -282,32 +282,6 @@ impl JobWrite {
         Ok(Some(row.try_get("friendly_name")?))
     }
 
-    /// Writes one order down with what it has to do with consent.
-    async fn order_with(
-        &mut self,
-        tenant: TenantId,
-        by: &By,
-        new: &NewJob,
-        mut placed: Placed<'_>,
-        consent: Consent,
-    ) -> Result<(JobId, Option<ApprovalId>), StoreError> {
-        match consent {
-            Consent::Free => Ok((self.order(tenant, by, new, &placed).await?, None)),
-            Consent::Given(spending) => {
-                placed.approval = Some(self.spend(tenant, by, &spending).await?.id);
-                Ok((self.order(tenant, by, new, &placed).await?, None))
-            }
-            Consent::Wanted(mut wanted) => {
-                placed.approval = Some(wanted.id);
-                placed.held = true;
-                let job = self.order(tenant, by, new, &placed).await?;
-                wanted.job = Some(job);
-                self.ask(tenant, by, &wanted).await?;
-                Ok((job, placed.approval))
-            }
-        }
-    }
-
     /// Writes one order down, with its audit row and its event.
     pub(super) async fn order(
         &mut self,
