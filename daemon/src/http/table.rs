@@ -6,8 +6,8 @@ macro_rules! handler {
     };
 }
 
-mod channels;
 mod approvals;
+mod channels;
 mod claims;
 mod compliance;
 mod jobs;
