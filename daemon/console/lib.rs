@@ -31,6 +31,7 @@ pub const PAGES: &[&str] = &[
     "scan",
     "rule",
     "schedules",
+    "security",
     "terminal",
     "sessions",
     "users",

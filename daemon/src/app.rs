@@ -18,6 +18,7 @@ use crate::event::Events;
 use crate::guard::Guard;
 use crate::identity::{Door, OwnNames};
 use crate::ingest::Quotas;
+use crate::inspect::Inspector;
 use crate::job::Jobs;
 use crate::keeper::DirectKeeper;
 use crate::patchmon::Patchmon;
@@ -46,6 +47,8 @@ pub struct App {
     pub tickets: Tickets,
     /// Limits against peers.
     pub guard: Guard,
+    /// Open sockets, and who looks into them.
+    pub inspector: Arc<Inspector>,
     /// Which agents are here.
     pub registry: Arc<Registry>,
     /// Which terminals are open.
@@ -109,6 +112,7 @@ impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { config, doors, first_tenant, store, clock, auth, keeper, tracker, trust } =
             parts;
+        let guard = Guard::new(config.guard.clone(), &config.limits);
         Arc::new(Self {
             names: ArcSwap::from_pointee(own_names(&config, &doors)),
             config: ArcSwap::from_pointee(config),
@@ -116,7 +120,8 @@ impl App {
             first_tenant,
             tickets: Tickets::new(store.clone(), clock.clone()),
             events: Events::new(store.clone(), clock.clone(), tracker.clone()),
-            guard: Guard::default(),
+            guard,
+            inspector: Inspector::new(clock.clone()),
             registry: Arc::default(),
             sessions: Arc::default(),
             jobs: Jobs::default(),
@@ -143,6 +148,7 @@ impl App {
     /// Puts another configuration in force, with the names that follow from it. The sockets stay.
     pub fn reconfigure(&self, config: Config) {
         self.names.store(Arc::new(own_names(&config, &self.doors)));
+        self.guard.configure(config.guard.clone(), &config.limits);
         self.config.store(Arc::new(config));
     }
 

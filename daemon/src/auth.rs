@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use gangplank_proto::id::ApiId;
+use gangplank_proto::id::{ApiId, LoginId, TenantId};
 use gangplank_proto::secret::Secret;
 
 use crate::audit::{Actor, By};
@@ -223,6 +223,16 @@ impl Auth {
         let by = principal.by(source, self.clock.now());
         self.store.end_login(principal.tenant, &by, principal.login).await?;
         self.revocations.tell(Change::LoginEnded(principal.login));
+        Ok(())
+    }
+
+    /// Ends a login for what it did, and closes what hangs on it.
+    ///
+    /// # Errors
+    /// When the store fails; the login then goes on.
+    pub async fn expel(&self, tenant: TenantId, login: LoginId) -> Result<(), AuthError> {
+        self.store.end_login(tenant, &By::daemon(self.clock.now()), login).await?;
+        self.revocations.tell(Change::LoginExpelled(login));
         Ok(())
     }
 

@@ -20,6 +20,8 @@ const RECHECK: Duration = Duration::from_secs(60);
 pub enum Loss {
     /// The login ended.
     LoggedOut,
+    /// The login was ended for what it did.
+    Expelled,
     /// The user was disabled.
     Disabled,
     /// The permission was withdrawn.
@@ -36,6 +38,7 @@ impl Loss {
     pub fn end(self) -> End {
         match self {
             Self::LoggedOut => End::close(CloseCode::Unauthenticated, "logged out"),
+            Self::Expelled => End::close(CloseCode::Policy, "anomaly"),
             Self::Disabled => End::close(CloseCode::Unauthenticated, "the account was disabled"),
             Self::Withdrawn => End::close(CloseCode::Forbidden, "permission withdrawn"),
             Self::HostRemoved => End::close(CloseCode::SessionEnded, "the host was removed"),
@@ -102,6 +105,9 @@ impl Authority {
             while !self.concerned {
                 self.concerned = tokio::select! {
                     news = self.news.next() => match news {
+                        News::Change(Change::LoginExpelled(login)) if login == self.who.login => {
+                            return Loss::Expelled;
+                        }
                         News::Change(change) => self.is_concerned(change),
                         // Any of what was missed may have been about this socket.
                         News::Missed => true,

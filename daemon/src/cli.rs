@@ -146,6 +146,9 @@ struct CheckConfig {
     /// Configuration file [default: /etc/gangplank/gangplankd.toml if there is one]
     #[arg(long, value_name = "FILE", env = "GANGPLANK_CONFIG")]
     config: Option<PathBuf>,
+    /// Warn of settings that work and are weaker than they need be; exit 1 when there are any
+    #[arg(long)]
+    policy: bool,
     /// Print the problems as JSON
     #[arg(long)]
     json: bool,

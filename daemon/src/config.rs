@@ -13,13 +13,16 @@ use ipnet::IpNet;
 use crate::store::Retention;
 
 mod build;
+mod guarding;
 mod key;
 mod memory;
 mod problem;
 mod show;
 mod source;
 mod value;
+mod weak;
 
+pub use guarding::{Action, Guarding, Hours, Points};
 pub use key::{Form, KEYS, Key};
 pub use memory::Budget;
 pub use problem::{ConfigError, Problem};
@@ -68,6 +71,8 @@ pub struct Config {
     pub keeper_socket: Option<PathBuf>,
     /// Limits.
     pub limits: Limits,
+    /// Penalties and standings.
+    pub guard: Guarding,
     /// Logging.
     pub log: Log,
     /// Internal services.
@@ -199,6 +204,9 @@ pub struct Limits {
     pub heartbeat: Duration,
     pub auth_failures_per_minute_per_ip: u64,
     pub registrations_per_minute_per_ip: u64,
+    pub channel_bytes_per_minute: u64,
+    pub terminal_bytes_per_second: u64,
+    pub tickets_per_minute: u64,
 }
 
 impl Limits {
@@ -213,6 +221,13 @@ impl Default for Limits {
     /// The defaults of every key; connections and terminals 0, which is: by the machine.
     fn default() -> Self {
         build::default_limits()
+    }
+}
+
+impl Default for Guarding {
+    /// The defaults of every key.
+    fn default() -> Self {
+        build::default_guarding()
     }
 }
 
@@ -250,6 +265,16 @@ impl Config {
     /// Every problem that was found.
     pub fn load(sources: &Sources, mode: RunMode) -> Result<Self, ConfigError> {
         build::build(sources, mode, memory::machine())
+    }
+
+    /// Every setting that works and is weaker than it need be.
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<Problem> {
+        weak::weaknesses(self)
+    }
+
+    fn origin_of(&self, key: &str) -> String {
+        show::origin_of(&self.effective, key)
     }
 
     /// Every key with its value and where that comes from, secrets hidden.

@@ -31,7 +31,7 @@ use crate::keeper::link::External;
 use crate::keeper::{self, DirectKeeper};
 use crate::listener::{Admissions, BindError, Inherited};
 use crate::store::{DataDir, Store, StoreError};
-use crate::{approval, fleet, http, job, notify, random, schedule};
+use crate::{approval, fleet, guard, http, job, notify, random, schedule};
 use doors::Doors;
 
 /// How long open sockets and terminals are waited for at the end.
@@ -168,7 +168,7 @@ pub async fn run(
     let router = http::router(&app);
     let (url, ca) = (doors.url(&app.config()), doors.ca_path());
     let (certificates, listeners) = doors.split();
-    let admissions = Arc::new(Admissions::default());
+    let admissions = Arc::new(Admissions::new(app.guard.clone()));
     let accepting = stop.child_token();
     for listener in listeners {
         tracker.spawn(listener.serve(
@@ -191,6 +191,7 @@ pub async fn run(
     tracker
         .spawn(admin_socket.serve(admin.with_live(Arc::clone(&app.registry), live), stop.clone()));
     tracker.spawn(fleet::follow(Arc::clone(&app), stop.clone()));
+    tracker.spawn(guard::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(job::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(job::routine::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(schedule::run(Arc::clone(&app), stop.clone()));

@@ -337,6 +337,8 @@ enum Heard {
 enum BadMessage {
     #[error(transparent)]
     Word(#[from] gangplank_proto::link::WordError),
+    #[error(transparent)]
+    Message(#[from] crate::message::MessageError),
     #[error("a word of {0} bytes is over the limit")]
     TooLong(usize),
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! A WebSocket (RFC 6455) as every part of the daemon uses it: bounded buffers, faults mapped to
 //! close codes, pings, and a close whose code arrives.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use gangplank_proto::close::CloseCode;
+use gangplank_proto::id::SessionId;
 use gangplank_terminal::gathering::{GATHERED, Gathering};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -17,6 +19,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
+
+use crate::guard::{Guard, Misdeed};
+use crate::inspect::{Direction, Slot};
 
 /// How long input is discarded after our close frame, so that the code arrives before any reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -31,6 +36,23 @@ pub enum Received {
     Text(Utf8Bytes),
     /// Bytes.
     Binary(Bytes),
+}
+
+impl Received {
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(data) => data.len(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Why nothing more comes from the peer.
@@ -65,6 +87,10 @@ pub struct Socket<S> {
 pub struct Reader<S> {
     stream: SplitStream<WebSocketStream<S>>,
     life: Arc<Life>,
+    /// Who is told when the peer breaks the protocol.
+    blame: Option<(Guard, IpAddr)>,
+    /// Who may look at what goes by.
+    slot: Option<Arc<Slot>>,
 }
 
 /// The writing half.
@@ -72,6 +98,8 @@ pub struct Reader<S> {
 pub struct Writer<S> {
     sink: SplitSink<WebSocketStream<S>, Message>,
     gathering: Gathering,
+    /// Who may look at what goes by.
+    slot: Option<Arc<Slot>>,
 }
 
 /// When the peer was heard last and how long a ping takes, both in microseconds since the start.
@@ -113,14 +141,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             round_trip: AtomicU64::new(0),
         });
         Self {
-            reader: Reader { stream, life: Arc::clone(&life) },
-            writer: Writer { sink, gathering: Gathering::default() },
+            reader: Reader { stream, life: Arc::clone(&life), blame: None, slot: None },
+            writer: Writer { sink, gathering: Gathering::default(), slot: None },
             heartbeat: Heartbeat { life, every: heartbeat },
         }
     }
 }
 
+impl<S> Socket<S> {
+    /// Lets what goes by be looked at.
+    pub fn shown(&mut self, slot: &Arc<Slot>) {
+        self.reader.slot = Some(Arc::clone(slot));
+        self.writer.slot = Some(Arc::clone(slot));
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
+    /// Tells the guard whose fault it is when the protocol is broken.
+    pub fn blame(&mut self, guard: Guard, source: IpAddr) {
+        self.blame = Some((guard, source));
+    }
+
     /// The next message. Cancel safe.
     ///
     /// # Errors
@@ -129,9 +170,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         loop {
             let message = match self.stream.next().await {
                 None => return Err(End::Gone),
-                Some(Err(error)) => return Err(fault(&error)),
+                Some(Err(error)) => {
+                    let end = fault(&error);
+                    if let (End::Close(..), Some((guard, source))) = (&end, &self.blame) {
+                        guard.misdeed(*source, Misdeed::BadFrames);
+                    }
+                    return Err(end);
+                }
                 Some(Ok(message)) => message,
             };
+            if let Some(slot) = &self.slot {
+                slot.saw(Direction::In, &message);
+            }
             let now = self.life.now();
             self.life.heard.store(now, Ordering::Relaxed);
             match message {
@@ -156,7 +206,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// [`End::Gone`] when the connection is.
     pub async fn text(&mut self, text: String) -> Result<(), End> {
-        self.sink.send(Message::text(text)).await.map_err(|_| End::Gone)
+        let message = Message::text(text);
+        self.goes(&message);
+        self.sink.send(message).await.map_err(|_| End::Gone)
+    }
+
+    /// The socket shows this terminal from now on.
+    pub fn shows(&self, session: SessionId) {
+        if let Some(slot) = &self.slot {
+            slot.shows(session);
+        }
+    }
+
+    fn goes(&self, message: &Message) {
+        if let Some(slot) = &self.slot {
+            slot.saw(Direction::Out, message);
+        }
     }
 
     /// Puts a message into the buffer; [`Self::flush`] sends it at the latest.
@@ -165,6 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`End::Gone`] when the connection is.
     pub async fn feed(&mut self, message: Message) -> Result<(), End> {
         self.gathering.other();
+        self.goes(&message);
         self.sink.feed(message).await.map_err(|_| End::Gone)
     }
 
@@ -174,7 +240,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`End::Gone`] when the connection is.
     pub async fn output(&mut self, data: Bytes) -> Result<(), End> {
         self.gathering.output(data.len());
-        self.sink.feed(Message::Binary(data)).await.map_err(|_| End::Gone)
+        let message = Message::Binary(data);
+        self.goes(&message);
+        self.sink.feed(message).await.map_err(|_| End::Gone)
     }
 
     /// Sends what is in the buffer, unless it waits for more, [`Self::gathers_until`] some moment.

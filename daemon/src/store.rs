@@ -36,6 +36,7 @@ mod patchmon;
 mod provisioning;
 mod row;
 mod schedule;
+mod security;
 mod session;
 mod settings;
 mod telemetry;
@@ -71,6 +72,7 @@ pub use page::{Page, PageRequest};
 pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
+pub use security::{SecurityEvent, SecurityFilter, SecurityKind, Severity};
 pub use session::{Left, NewSession, Session, SessionMessage, SessionNews};
 pub use telemetry::{Ages, Ingested, Names, Parcel, Reading, Readings, Record};
 pub use tenant::{Limits, Tenant};
@@ -185,6 +187,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "approvals", include_str!("../migrations/0014_approvals.sql")),
     (15, "people", include_str!("../migrations/0015_people.sql")),
     (17, "devices", include_str!("../migrations/0017_devices.sql")),
+    (18, "security events", include_str!("../migrations/0018_security_events.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
 ];
 

@@ -44,6 +44,9 @@ async fn main() {
         "args": { "unit": "nginx" }, "case_id": "case-7" } });
     grace.order(agent.host(), order).await;
 
+    let (_, operator) = admin.add_user("mallory", &["operator"]).await;
+    let tool = operator.with_header("User-Agent", "sqlmap/1.8.2");
+    tool.get("/api/v1/hosts").await.expect(200);
     for scheme in ["light", "dark"] {
         let mut browser = Browser::start(&[daemon.ca()]).await;
         browser.size(1120, 640).await;
@@ -75,6 +78,10 @@ async fn main() {
         browser.goto(&format!("{}/approvals", daemon.url())).await;
         browser.until("the request", "document.querySelector('[data-approval]')").await;
         browser.screenshot(&images.join(format!("approvals-{scheme}.png"))).await;
+        browser.goto(&format!("{}/security", daemon.url())).await;
+        browser.until("the events", "document.querySelector('tr[data-kind] summary')").await;
+        browser.click_text("^Evidence").await;
+        browser.screenshot(&images.join(format!("security-{scheme}.png"))).await;
         assert!(browser.problems().is_empty(), "{:?}", browser.problems());
     }
 }

@@ -389,9 +389,17 @@ async fn every_page_keeps_to_the_policy_in_dark_and_light_and_on_a_phone() {
     login(&mut browser, fleet.daemon.password()).await;
     for scheme in ["dark", "light"] {
         browser.prefers(scheme).await;
-        for page in
-            ["hosts", "jobs", "compliance", "schedules", "sessions", "users", "audit", "trust"]
-        {
+        for page in [
+            "hosts",
+            "jobs",
+            "compliance",
+            "schedules",
+            "sessions",
+            "users",
+            "audit",
+            "security",
+            "trust",
+        ] {
             browser.goto(&format!("{}/{page}", fleet.daemon.url())).await;
             browser.until(page, "document.querySelector('h1')").await;
             for width in [1280, 360] {

@@ -18,6 +18,7 @@ const NAMES = [
   "policies",
   "users",
   "audit",
+  "security",
   "trust",
 ] as const;
 

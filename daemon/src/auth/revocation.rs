@@ -12,6 +12,8 @@ const BEHIND: usize = 1024;
 pub enum Change {
     /// A login has ended.
     LoginEnded(LoginId),
+    /// A login was ended for what it did.
+    LoginExpelled(LoginId),
     /// A user was disabled or has other roles.
     UserChanged(UserId),
     /// A tenant was suspended, let in again, or deleted.

@@ -17,6 +17,7 @@ pub(super) fn config(wanted: &CheckConfig) -> Result<(), Failure> {
         None => Ok(config),
     });
     match checked {
+        Ok(config) if wanted.policy => policy(&config, wanted.json),
         Ok(config) if wanted.json => {
             say_json(&json!({ "ok": true, "problems": [], "memory": config.budget.to_string() }))
         }
@@ -27,6 +28,25 @@ pub(super) fn config(wanted: &CheckConfig) -> Result<(), Failure> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is weaker than it need be.
+fn policy(config: &Config, json: bool) -> Result<(), Failure> {
+    let weak = config.weaknesses();
+    if json {
+        say_json(&json!({ "ok": weak.is_empty(), "weak": weak }))?;
+    } else if weak.is_empty() {
+        say("strong; nothing is weaker than it need be")?;
+    }
+    if weak.is_empty() {
+        return Ok(());
+    }
+    if !json {
+        for problem in &weak {
+            say(problem)?;
+        }
+    }
+    Err(Failure { message: String::new(), code: 1 })
 }
 
 /// What is wrong with the given certificate, if there is one.

@@ -19,8 +19,8 @@ use super::show::Line;
 use super::source::{Origin, collect};
 use super::value::{Raw, Value, parse, parse_duration};
 use super::{
-    AuthConfig, BehindProxy, Compliance, Config, ConfigError, Ingest, Internal, Jobs, Limits,
-    Listen, Log, LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
+    AuthConfig, BehindProxy, Compliance, Config, ConfigError, Guarding, Ingest, Internal, Jobs,
+    Limits, Listen, Log, LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
 };
 
 /// Fewest bytes of any secret in production, and of those that others sign with everywhere.
@@ -29,7 +29,7 @@ const SHORTEST_SECRET: usize = 32;
 /// Longest path that fits into a socket's address, in bytes.
 const LONGEST_SOCKET: usize = 107;
 
-struct Values {
+pub(super) struct Values {
     values: BTreeMap<&'static str, (Value, Origin)>,
     problems: Vec<Problem>,
 }
@@ -99,6 +99,7 @@ pub(super) fn build(
         patchmon_programs: values.text("patchmon.programs").map(PathBuf::from),
         keeper_socket: values.keeper_socket(),
         limits,
+        guard: values.guarding(),
         log: values.log(),
         internal: Internal {
             hmac_secret: values.long_secret("internal.hmac_secret", true),
@@ -115,6 +116,10 @@ pub(super) fn build(
 
 pub(super) fn default_limits() -> Limits {
     limits(&mut Values::gather(&Sources::default(), RunMode::Serve, false))
+}
+
+pub(super) fn default_guarding() -> Guarding {
+    Values::gather(&Sources::default(), RunMode::Serve, false).guarding()
 }
 
 fn limits(values: &mut Values) -> Limits {
@@ -139,6 +144,9 @@ fn limits(values: &mut Values) -> Limits {
         heartbeat: values.time("limits.heartbeat"),
         auth_failures_per_minute_per_ip: values.number("limits.auth_failures_per_minute_per_ip"),
         registrations_per_minute_per_ip: values.number("limits.registrations_per_minute_per_ip"),
+        channel_bytes_per_minute: values.number("limits.channel_bytes_per_minute"),
+        terminal_bytes_per_second: values.number("limits.terminal_bytes_per_second"),
+        tickets_per_minute: values.number("limits.tickets_per_minute"),
     }
 }
 
@@ -220,7 +228,7 @@ impl Values {
         }
     }
 
-    fn wrong(&mut self, key: &str, reason: &str, fix: &str) {
+    pub(super) fn wrong(&mut self, key: &str, reason: &str, fix: &str) {
         let place = match self.values.get(key) {
             Some((_, origin)) => origin.to_string(),
             None => Origin::Default.to_string(),
@@ -229,25 +237,25 @@ impl Values {
         self.problems.push(Problem { key, place, reason, fix });
     }
 
-    fn text(&self, key: &str) -> Option<String> {
+    pub(super) fn text(&self, key: &str) -> Option<String> {
         match self.values.get(key) {
             Some((Value::Text(text), _)) => Some(text.clone()),
             _ => None,
         }
     }
 
-    fn list(&self, key: &str) -> Vec<String> {
+    pub(super) fn list(&self, key: &str) -> Vec<String> {
         match self.values.get(key) {
             Some((Value::List(items), _)) => items.clone(),
             _ => Vec::new(),
         }
     }
 
-    fn switch(&self, key: &str) -> bool {
+    pub(super) fn switch(&self, key: &str) -> bool {
         matches!(self.values.get(key), Some((Value::Switch(true), _)))
     }
 
-    fn number(&self, key: &str) -> u64 {
+    pub(super) fn number(&self, key: &str) -> u64 {
         match self.values.get(key) {
             Some((Value::Number(number), _)) => *number,
             _ => 0,
@@ -255,11 +263,11 @@ impl Values {
     }
 
     /// A number whose bounds fit into the smaller type.
-    fn small(&self, key: &str) -> u32 {
+    pub(super) fn small(&self, key: &str) -> u32 {
         u32::try_from(self.number(key)).unwrap_or(u32::MAX)
     }
 
-    fn time(&self, key: &str) -> Duration {
+    pub(super) fn time(&self, key: &str) -> Duration {
         match self.values.get(key) {
             Some((Value::Time(duration), _)) => *duration,
             _ => Duration::ZERO,
@@ -284,7 +292,7 @@ impl Values {
     }
 
     /// The items of a list in their own type; what can't be read is a problem.
-    fn parsed<T: FromStr<Err: Display>>(&mut self, key: &str, fix: &str) -> Vec<T> {
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &str, fix: &str) -> Vec<T> {
         let mut parsed = Vec::new();
         for item in self.list(key) {
             match item.parse() {

@@ -10,6 +10,9 @@ const BASE: u64 = 96 << 20;
 /// Events that many subscribers are about to be told.
 const EVENTS: u64 = crate::event::ALL_BYTES as u64;
 
+/// The guard's tables of addresses, credentials and logins, full.
+const GUARD: u64 = 32 << 20;
+
 /// One argon2 hash.
 const HASH: u64 = 19 << 20;
 
@@ -83,6 +86,7 @@ pub(super) fn settle(limits: &mut Limits, machine: Option<u64>) -> Budget {
     }
     let hashes = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
     let worst = BASE
+        .saturating_add(GUARD)
         .saturating_add(UPLOADS)
         .saturating_add(EVENTS)
         .saturating_add(HASH.saturating_mul(u64::try_from(hashes).unwrap_or(1)))

@@ -45,6 +45,12 @@ pub(super) fn json(lines: &[Line]) -> serde_json::Value {
     lines.iter().map(entry).collect::<serde_json::Map<_, _>>().into()
 }
 
+/// Where the value of a key comes from.
+pub(super) fn origin_of(lines: &[Line], key: &str) -> String {
+    let line = lines.iter().find(|line| line.key.path == key);
+    line.map_or(&Origin::Default, |line| &line.origin).to_string()
+}
+
 fn toml(key: &Key, value: &Value) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     match value {

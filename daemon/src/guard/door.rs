@@ -2,15 +2,21 @@
 //! those who were refused.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use gangplank_proto::id::UserId;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Recent, Source};
+use super::logins::Logins;
+use super::news::{News, Post};
+use super::penalty::{Misdeed, Penalties, Treatment};
+use super::{Pace, Recent, Source};
+use crate::config::{Guarding, Limits};
 
 /// Sources whose failures are remembered, at least.
 const SOURCES: usize = 16_384;
@@ -22,27 +28,31 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SUMS: usize = 4096;
 
 /// Limits against peers. Cheap to clone; clones count together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Guard {
     state: Arc<Mutex<State>>,
+    policy: Arc<ArcSwap<Guarding>>,
+    /// The part of its points that a bad credential counts, so that whoever allows more failures
+    /// is not blocked by them either.
+    share: Arc<ArcSwap<f32>>,
+    pub(super) hasher: RandomState,
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     failures: Recent<Source, Failures>,
     anonymous: HashMap<Source, u64>,
     users: HashMap<UserId, u64>,
+    tickets: Recent<UserId, Option<Pace>>,
     sums: HashMap<(Option<Source>, &'static str), u64>,
+    pub(super) penalties: Penalties,
+    pub(super) logins: Logins,
+    pub(super) post: Post,
 }
 
-impl Default for State {
+impl Default for Guard {
     fn default() -> Self {
-        Self {
-            failures: Recent::new(SOURCES),
-            anonymous: HashMap::new(),
-            users: HashMap::new(),
-            sums: HashMap::new(),
-        }
+        Self::new(Guarding::default(), &Limits::default())
     }
 }
 
@@ -78,6 +88,82 @@ pub struct Sum {
 }
 
 impl Guard {
+    /// A guard that follows a policy.
+    #[must_use]
+    pub fn new(policy: Guarding, limits: &Limits) -> Self {
+        let state = State {
+            failures: Recent::new(SOURCES),
+            anonymous: HashMap::new(),
+            users: HashMap::new(),
+            tickets: Recent::new(SOURCES),
+            sums: HashMap::new(),
+            penalties: Penalties::new(policy.sources),
+            logins: Logins::default(),
+            post: Post::default(),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            policy: Arc::new(ArcSwap::from_pointee(policy)),
+            share: Arc::new(ArcSwap::from_pointee(share(limits))),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Follows another policy from now on. The size of its table stays.
+    pub fn configure(&self, policy: Guarding, limits: &Limits) {
+        self.policy.store(Arc::new(policy));
+        self.share.store(Arc::new(share(limits)));
+    }
+
+    pub(super) fn policy(&self) -> Arc<Guarding> {
+        self.policy.load_full()
+    }
+
+    /// Counts a misdeed of a source.
+    pub fn misdeed(&self, source: IpAddr, misdeed: Misdeed) {
+        let policy = self.policy.load();
+        let share = if misdeed == Misdeed::BadCredential { **self.share.load() } else { 1.0 };
+        let mut state = self.lock();
+        if let Some(step) = state.penalties.add(source, misdeed, share, &policy) {
+            state.post.tell(News::Source(step));
+        }
+    }
+
+    /// How a source is treated.
+    #[must_use]
+    pub fn treatment(&self, source: IpAddr) -> Treatment {
+        self.lock().penalties.treatment(source, &self.policy.load())
+    }
+
+    /// How long a refusal to a source is held back.
+    #[must_use]
+    pub fn hold_back(&self, source: IpAddr) -> Duration {
+        match self.treatment(source) {
+            Treatment::Slowed(wait) => wait,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The news, for the one who writes them down; nothing the second time.
+    #[must_use]
+    pub fn take_news(&self) -> Option<mpsc::Receiver<News>> {
+        self.lock().post.take()
+    }
+
+    /// How many news there was no room for since the last look.
+    #[must_use]
+    pub fn take_lost(&self) -> u64 {
+        self.lock().post.take_lost()
+    }
+
+    /// Whether a user may have another ticket, out of so many a minute.
+    #[must_use]
+    pub fn ticket(&self, user: UserId, per_minute: u64) -> bool {
+        let mut state = self.lock();
+        let pace = state.tickets.touch(&user);
+        pace.get_or_insert_with(|| Pace::new(per_minute, MINUTE)).take(1)
+    }
+
     /// How long a source has to wait that failed `limit` times within a minute.
     #[must_use]
     pub fn failures(&self, source: IpAddr, limit: u64) -> Option<Duration> {
@@ -97,6 +183,7 @@ impl Guard {
             }
             failures.count += 1;
         }
+        self.misdeed(source, Misdeed::BadCredential);
         self.refused(source, what);
     }
 
@@ -141,10 +228,15 @@ impl Guard {
         take(&mut self.lock().users, user, limit).then(|| UserSocket { guard: self.clone(), user })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Every change under the lock is whole before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a bad credential counts of its points.
+fn share(limits: &Limits) -> f32 {
+    1000.0 / (limits.auth_failures_per_minute_per_ip.max(1000) as f32)
 }
 
 fn take<K: Hash + Eq>(counts: &mut HashMap<K, u64>, key: K, limit: u64) -> bool {

@@ -41,6 +41,19 @@ impl<K: Hash + Eq + Clone, V: Default> Recent<K, V> {
         self.old.remove(key);
     }
 
+    /// Every key that is known, with its value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.young.iter().chain(&self.old)
+    }
+
+    /// What the tables take up, with one byte of the hash table's own for each place.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        // A hash table is kept at most 7/8 full, and says how much fits into it.
+        let places = |table: &HashMap<K, V>| table.capacity().div_ceil(7) * 8;
+        (places(&self.young) + places(&self.old)) * (size_of::<(K, V)>() + 1)
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.young.len() + self.old.len()

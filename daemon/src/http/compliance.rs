@@ -1,6 +1,5 @@
 //! What compliance scanners found: of a host, in a scan, by a rule, over the fleet.
 
-mod csv;
 mod export;
 mod page;
 

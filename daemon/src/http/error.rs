@@ -95,6 +95,12 @@ impl Refusal {
         refusal
     }
 
+    /// Whether somebody unknown is refused, who may have to wait for the answer.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED || self.code == "origin_not_allowed"
+    }
+
     /// 500: our fault; what it was is in the log.
     #[must_use]
     pub fn internal() -> Self {

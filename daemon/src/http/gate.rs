@@ -4,6 +4,7 @@
 //! route → draining → handshake → `Origin` → limits → credential → permission → object → ticket
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
@@ -11,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use gangplank_proto::id::{HostId, TenantId};
 use gangplank_proto::secret::Secret;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
@@ -25,7 +26,10 @@ use super::{channels, sse, upgrade};
 use crate::app::App;
 use crate::audit::{Actor, By, Entry};
 use crate::auth::{API_AUDIENCE, AgentIdentity, AuthError, Principal};
+use crate::guard::{Misdeed, Treatment, Visitor};
+use crate::inspect::About;
 use crate::listener::{Admission, Cut, Peer};
+use crate::message;
 use crate::store::{Host, PageRequest};
 use crate::ticket::{Target, TicketError};
 
@@ -76,6 +80,8 @@ pub struct Call {
     pub cut: Option<Cut>,
     /// The ticket that opened the gate, not used up yet.
     ticket: Option<(Secret, Target)>,
+    /// The route's own path.
+    path: &'static str,
     params: Vec<(String, String)>,
     /// A body may be sent between threads but not looked at from two, which the lock stands for.
     body: Mutex<Body>,
@@ -141,6 +147,28 @@ impl Call {
         }
     }
 
+    /// What its socket is about, for whoever may look into it.
+    pub(super) fn about(&self) -> Option<About> {
+        let (path, source) = (self.path, self.peer.addr);
+        match &self.caller {
+            Caller::Person(who) => Some(About {
+                tenant: who.tenant,
+                user: Some((who.user, who.username.clone())),
+                host: self.host.as_ref().map(|host| host.id),
+                path,
+                source,
+            }),
+            Caller::Agent(agent) => Some(About {
+                tenant: agent.tenant,
+                user: None,
+                host: Some(agent.host),
+                path,
+                source,
+            }),
+            _ => None,
+        }
+    }
+
     /// Uses the ticket up, if that is what the caller came with: the last step before 101, so that a
     /// refusal of any other kind leaves it usable.
     ///
@@ -199,7 +227,7 @@ impl Call {
     pub async fn json_within<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, Refusal> {
         let bytes = self.bytes_within(limit).await?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
+        message::parse(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
     }
 
     /// The body as it came, of as many bytes as most routes take.
@@ -251,11 +279,17 @@ pub(super) async fn pass(
     request: Request,
 ) -> Response {
     let socket = route.kind.is_socket();
+    let source = request.extensions().get::<Peer>().map(|peer| peer.addr);
     let admitted = admit(&app, route, params, request).await;
     let answer = match admitted {
         Ok(call) => (route.handler)(Arc::clone(&app), call).await,
         Err(refusal) => Err(refusal),
     };
+    if let (Err(refusal), Some(source)) = (&answer, source)
+        && refusal.is_anonymous()
+    {
+        tokio::time::sleep(app.guard.hold_back(source)).await;
+    }
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     let status = response.status();
     if socket && status != http::StatusCode::SWITCHING_PROTOCOLS && !status.is_success() {
@@ -295,6 +329,7 @@ async fn admit(
         streamed,
         cut: parts.extensions.remove::<Cut>(),
         ticket: None,
+        path: route.path,
         params,
         body: Mutex::new(body),
         body_limit: usize::try_from(app.config().limits.message).unwrap_or(usize::MAX),
@@ -321,6 +356,7 @@ async fn admit(
     {
         admission.release();
     }
+    known(app, &call).await?;
     authorise(app, route, &call).await?;
     call.host = object(app, &call).await?;
     call.ticket = ticket;
@@ -352,7 +388,54 @@ fn check_origin(app: &App, route: &Route, method: &Method, call: &Call) -> Resul
         return Ok(());
     }
     app.guard.refused(call.peer.addr, route.path);
+    app.guard.misdeed(call.peer.addr, Misdeed::BadOrigin);
+    for credential in credentials(app, call) {
+        app.guard.odd_origin(credential, app.clock.now());
+    }
     Err(Refusal::origin())
+}
+
+/// The numbers of the credentials in a request's head, by which the guard knows them again.
+fn credentials(app: &App, call: &Call) -> Vec<u64> {
+    let header = |name| call.headers.get(name).map(HeaderValue::as_bytes);
+    let mut numbers = Vec::new();
+    let mut add = |parts: &[&[u8]]| numbers.push(app.guard.number(parts));
+    if let Some(bearer) = header("authorization") {
+        add(&[bearer]);
+    }
+    if let Some(key) = header("x-device-key") {
+        add(&[key]);
+    }
+    if let (Some(id), Some(key)) = (header("x-api-id"), header("x-api-key")) {
+        add(&[id, key]);
+    }
+    if let Some(cookie) = session_cookie(app, &call.headers) {
+        add(&[cookie.as_bytes()]);
+    }
+    numbers
+}
+
+/// Remembers who was let in, and how they behave.
+async fn known(app: &App, call: &Call) -> Result<(), Refusal> {
+    let login = match &call.caller {
+        Caller::Person(who) => Some(who.login),
+        Caller::Agent(_) => None,
+        _ => return Ok(()),
+    };
+    let source = call.peer.addr;
+    // A ticket is good once; its cookie or token was good when it was asked for.
+    for credential in credentials(app, call) {
+        app.guard.good(source, credential, login);
+    }
+    let Caller::Person(who) = &call.caller else { return Ok(()) };
+    let now = app.clock.now();
+    if let Some(left) = app.guard.user_blocked(who.user, source, now) {
+        return Err(Refusal::too_many("you are not let in from here for a while", left.as_secs()));
+    }
+    let user_agent = call.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let cookie = session_cookie(app, &call.headers).is_some();
+    app.guard.seen(Visitor { who, source, user_agent, cookie }, now).wait().await;
+    Ok(())
 }
 
 /// Keeps one source from trying too much before it has proved who it is.
@@ -362,7 +445,10 @@ fn limit(
     call: &Call,
 ) -> Result<Option<crate::guard::Anonymous>, Refusal> {
     let limits = &app.config().limits;
-    if let Some(wait) = app.guard.failures(call.peer.addr, limits.auth_failures_per_minute_per_ip) {
+    // Others at the same address may go on with what was good before.
+    if let Some(wait) = banned(app, call)
+        && !credentials(app, call).into_iter().any(|credential| app.guard.is_known(credential))
+    {
         let message = "too many failed attempts from this address";
         return Err(Refusal::too_many(message, wait.as_secs()));
     }
@@ -371,8 +457,25 @@ fn limit(
     }
     match app.guard.anonymous(call.peer.addr, limits.anonymous_sockets_per_ip) {
         Some(place) => Ok(Some(place)),
-        None => Err(Refusal::too_many("too many sockets are being opened from this address", 1)),
+        None => {
+            app.guard.misdeed(call.peer.addr, Misdeed::Flooding);
+            Err(Refusal::too_many("too many sockets are being opened from this address", 1))
+        }
     }
+}
+
+/// How long nobody unknown is let in from the caller's address, if that is so.
+pub(super) fn banned(app: &App, call: &Call) -> Option<Duration> {
+    let source = call.peer.addr;
+    let blocked = match app.guard.treatment(source) {
+        Treatment::Blocked(left) | Treatment::Closed(left) => {
+            app.guard.misdeed(source, Misdeed::Flooding);
+            Some(left)
+        }
+        Treatment::Free | Treatment::Slowed(_) => None,
+    };
+    let limit = app.config().limits.auth_failures_per_minute_per_ip;
+    blocked.max(app.guard.failures(source, limit))
 }
 
 type Identified = (Caller, Option<(Secret, Target)>);

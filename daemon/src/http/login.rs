@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Refusal;
-use super::gate::{Call, auth_refusal};
+use super::gate::{Call, auth_refusal, banned};
 use crate::app::App;
 use crate::auth::{API_AUDIENCE, AuthError, Principal};
+use crate::guard::Visitor;
 
 /// Name of the session cookie. The prefix makes browsers insist on `Secure` and `Path=/`.
 pub(super) const COOKIE: &str = "__Host-session";
@@ -26,7 +27,8 @@ pub(super) async fn login(app: Arc<App>, mut call: Call) -> Result<Response, Ref
     limit(&app, &call)?;
     let Login { username, password } = call.json().await?;
     let login = app.auth.login(&username, &password, call.peer.addr).await;
-    let login = login.map_err(|error| refusal(&app, &call, error))?;
+    let login = login.map_err(|error| refusal(&app, &call, &username, error))?;
+    succeeded(&app, &call, &login.principal)?;
     let mut response = super::json(StatusCode::OK, &json!({ "user": user(&login.principal) }))?;
     let cookie = format!(
         "{COOKIE}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict",
@@ -50,10 +52,10 @@ pub(super) async fn token(app: Arc<App>, mut call: Call) -> Result<Response, Ref
     limit(&app, &call)?;
     let TokenFor { login: Login { username, password }, audience } = call.json().await?;
     let token = app.auth.token(&username, &password, call.peer.addr).await;
-    let mut token = token.map_err(|error| refusal(&app, &call, error))?;
+    let mut token = token.map_err(|error| refusal(&app, &call, &username, error))?;
+    let who = app.auth.bearer(token.token.expose(), API_AUDIENCE).await.map_err(auth_refusal)?;
+    succeeded(&app, &call, &who)?;
     if let Some(socket) = audience {
-        let who = app.auth.bearer(token.token.expose(), API_AUDIENCE).await;
-        let who = who.map_err(auth_refusal)?;
         token = app.auth.token_for(&who, &socket).map_err(auth_refusal)?;
     }
     super::json(
@@ -91,8 +93,7 @@ fn user(who: &Principal) -> Value {
 }
 
 fn limit(app: &App, call: &Call) -> Result<(), Refusal> {
-    let limit = app.config().limits.auth_failures_per_minute_per_ip;
-    match app.guard.failures(call.peer.addr, limit) {
+    match banned(app, call) {
         None => Ok(()),
         Some(wait) => {
             let message = "too many failed attempts from this address";
@@ -101,8 +102,20 @@ fn limit(app: &App, call: &Call) -> Result<(), Refusal> {
     }
 }
 
-fn refusal(app: &App, call: &Call, error: AuthError) -> Refusal {
+/// Remembers a good login, with what went before it.
+fn succeeded(app: &App, call: &Call, who: &Principal) -> Result<(), Refusal> {
+    let (source, now) = (call.peer.addr, app.clock.now());
+    if let Some(left) = app.guard.user_blocked(who.user, source, now) {
+        return Err(Refusal::too_many("you are not let in from here for a while", left.as_secs()));
+    }
+    let user_agent = call.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    app.guard.login_succeeded(Visitor { who, source, user_agent, cookie: false }, now);
+    Ok(())
+}
+
+fn refusal(app: &App, call: &Call, username: &str, error: AuthError) -> Refusal {
     if matches!(error, AuthError::Invalid) {
+        app.guard.login_failed(call.peer.addr, username, app.clock.now());
         app.guard.failed(call.peer.addr, "login");
         let message = "wrong username or password";
         return Refusal::new(StatusCode::UNAUTHORIZED, "invalid_credentials", message);

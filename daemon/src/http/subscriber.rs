@@ -1,12 +1,10 @@
 //! What the sockets of subscribers have in common: their places, and what ends them.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use gangplank_proto::close::CloseCode;
-use gangplank_proto::id::TenantId;
+use gangplank_proto::id::{LoginId, TenantId};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::error::Refusal;
 use super::tell::Wish;
@@ -14,7 +12,10 @@ use super::upgrade::Stream;
 use crate::app::App;
 use crate::auth::Principal;
 use crate::authority::Authority;
+use crate::config::Limits;
 use crate::event::{Follower, Listener, Topic};
+use crate::guard::{Pace, Reason};
+use crate::message::{self, BAD_MESSAGES};
 use crate::socket::{End, Reader, Received};
 
 /// A user's place among the open sockets, given back when dropped.
@@ -50,10 +51,11 @@ pub(super) fn follow_all(app: &App, tenant: TenantId, wish: &Wish) -> Result<Vec
 /// the end of the daemon, or the subscriber itself.
 pub(super) async fn over(app: &App, authority: &mut Authority, reader: &mut Reader<Stream>) -> End {
     let mut stopping = app.stopping();
+    let login = authority.who.login;
     tokio::select! {
         loss = authority.lost() => loss.end(),
         end = stopping.wait() => end,
-        end = listen(app, reader) => end,
+        end = listen(app, login, reader) => end,
     }
 }
 
@@ -63,12 +65,48 @@ enum FromSubscriber {
     Keepalive,
 }
 
+/// A subscriber sends more than it may: what is above the rate is read and not looked at, and what is
+/// far above it ends the socket.
+struct Rate {
+    messages: Pace,
+    bytes: Pace,
+    /// The same again, for those who go on.
+    patience: [Pace; 2],
+    told: bool,
+}
+
+enum Judged {
+    Fine,
+    Throttled,
+    TooMuch,
+}
+
+impl Rate {
+    fn new(limits: &Limits) -> Self {
+        let minute = Duration::from_secs(60);
+        let messages = Pace::new(limits.channel_messages_per_minute, minute);
+        let bytes = Pace::new(limits.channel_bytes_per_minute, minute);
+        Self { messages, bytes, patience: [messages, bytes], told: false }
+    }
+
+    fn judge(&mut self, length: u64) -> Judged {
+        if self.messages.take(1) & self.bytes.take(length) {
+            return Judged::Fine;
+        }
+        let [messages, bytes] = &mut self.patience;
+        if messages.take(1) & bytes.take(length) { Judged::Throttled } else { Judged::TooMuch }
+    }
+}
+
 /// Takes the subscriber's messages, no more than so many a minute, and ends when it is silent.
-async fn listen(app: &App, reader: &mut Reader<Stream>) -> End {
+async fn listen(app: &App, login: LoginId, reader: &mut Reader<Stream>) -> End {
     let limits = app.config().limits.clone();
+    let caution = app.guard.caution(login);
+    let odd = |reason| app.guard.odd(login, reason, 1, app.clock.now());
     let mut bad = 0;
-    let mut recent = VecDeque::new();
+    let mut rate = Rate::new(&limits);
     loop {
+        caution.wait().await;
         let received = tokio::time::timeout(limits.channel_idle, reader.next()).await;
         let text = match received {
             Err(_) => return End::close(CloseCode::Idle, "no message for too long"),
@@ -78,20 +116,23 @@ async fn listen(app: &App, reader: &mut Reader<Stream>) -> End {
             }
             Ok(Ok(Received::Text(text))) => text,
         };
-        let now = Instant::now();
-        recent.push_back(now);
-        while recent.front().is_some_and(|at| now.duration_since(*at) > Duration::from_secs(60)) {
-            recent.pop_front();
+        match rate.judge(text.len() as u64) {
+            Judged::Fine => {}
+            Judged::Throttled => {
+                if !std::mem::replace(&mut rate.told, true) {
+                    odd(Reason::MessageRate);
+                }
+                continue;
+            }
+            Judged::TooMuch => {
+                odd(Reason::MessageRate);
+                return End::close(CloseCode::Policy, "too many messages");
+            }
         }
-        let allowed = limits.channel_messages_per_minute;
-        let recently = recent.len() as u64;
-        if recently > allowed * 2 {
-            return End::close(CloseCode::Policy, "too many messages");
-        }
-        // Throttled: what is above the rate is read and not looked at.
-        if recently <= allowed && serde_json::from_str::<FromSubscriber>(&text).is_err() {
+        if message::parse::<FromSubscriber>(text.as_bytes()).is_err() {
             bad += 1;
-            if bad >= 3 {
+            if bad >= BAD_MESSAGES {
+                odd(Reason::BadMessages);
                 return End::close(CloseCode::Policy, "third bad message");
             }
         }

@@ -13,6 +13,7 @@ mod compliance;
 mod jobs;
 mod patchmon;
 mod people;
+mod security;
 mod telemetry;
 
 use std::sync::LazyLock;
@@ -247,6 +248,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     routes.extend(self::telemetry::routes());
     routes.extend(patchmon::routes());
     routes.extend(people::routes());
+    routes.extend(security::routes());
     routes.push(Route {
         kind: Kind::AgentSocket,
         origin: OriginRule::Absent,

@@ -53,6 +53,10 @@ pub(super) async fn channel(app: Arc<App>, mut call: Call) -> Result<Response, R
 }
 
 async fn issue(app: &App, call: &Call, target: &Target) -> Result<Response, Refusal> {
+    let per_minute = app.config().limits.tickets_per_minute;
+    if !app.guard.ticket(call.person()?.user, per_minute) {
+        return Err(Refusal::too_many("you ask for too many tickets", 1));
+    }
     let ticket = app.tickets.issue(call.person()?, Some(call.peer.addr), target).await;
     let ticket = ticket.map_err(ticket_refusal)?;
     let expires_in = TICKET_LIFE.as_secs();

@@ -112,7 +112,17 @@ where
     }
     let limits = &app.config().limits;
     let message = usize::try_from(limits.message).unwrap_or(usize::MAX);
-    app.tracker.spawn(run(upgrade, message, limits.heartbeat, serve));
+    let blame = (app.guard.clone(), call.peer.addr);
+    let place = call.about().map(|about| app.inspector.enter(about));
+    let blamed = async move |mut socket: Socket<Stream>| {
+        socket.reader.blame(blame.0, blame.1);
+        if let Some(place) = &place {
+            socket.shown(&place.slot);
+        }
+        serve(socket).await;
+        drop(place);
+    };
+    app.tracker.spawn(run(upgrade, message, limits.heartbeat, blamed));
     Ok(response)
 }
 

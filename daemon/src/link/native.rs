@@ -11,6 +11,7 @@ use gangplank_terminal::queue::Item;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::{BadMessage, Heard};
+use crate::message;
 use crate::socket::{End, Received};
 
 /// The first message to an agent.
@@ -25,21 +26,28 @@ pub(super) fn hear(received: Received) -> Result<Heard, BadMessage> {
             let (channel, data) = frame::decode(message)?;
             Heard::Item(channel, Item::Data(data))
         }
-        Received::Text(text) => match FromAgent::parse(&text, limit::CHANNELS_PER_LINK)? {
-            FromAgent::Hello(hello) => Heard::Hello(hello),
-            FromAgent::Job(_) if text.len() > limit::JOB_WORD => {
-                return Err(BadMessage::TooLong(text.len()));
-            }
-            FromAgent::Job(word) => Heard::Job(word, text.len()),
-            FromAgent::Docker(_) if text.len() > limit::PIECE => {
-                return Err(BadMessage::TooLong(text.len()));
-            }
-            FromAgent::Docker(change) => Heard::Container(change),
-            FromAgent::Channel(..) if text.len() > limit::PIECE => {
-                return Err(BadMessage::TooLong(text.len()));
-            }
-            FromAgent::Channel(channel, word) => Heard::Item(channel, Item::Word(word)),
-        },
+        Received::Text(text) => {
+            message::check(text.as_bytes())?;
+            word(&text)?
+        }
+    })
+}
+
+fn word(text: &str) -> Result<Heard, BadMessage> {
+    Ok(match FromAgent::parse(text, limit::CHANNELS_PER_LINK)? {
+        FromAgent::Hello(hello) => Heard::Hello(hello),
+        FromAgent::Job(_) if text.len() > limit::JOB_WORD => {
+            return Err(BadMessage::TooLong(text.len()));
+        }
+        FromAgent::Job(word) => Heard::Job(word, text.len()),
+        FromAgent::Docker(_) if text.len() > limit::PIECE => {
+            return Err(BadMessage::TooLong(text.len()));
+        }
+        FromAgent::Docker(change) => Heard::Container(change),
+        FromAgent::Channel(..) if text.len() > limit::PIECE => {
+            return Err(BadMessage::TooLong(text.len()));
+        }
+        FromAgent::Channel(channel, word) => Heard::Item(channel, Item::Word(word)),
     })
 }
 

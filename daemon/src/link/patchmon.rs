@@ -16,6 +16,7 @@ use gangplank_proto::utf8::Utf8Stream;
 use gangplank_terminal::queue::Item;
 
 use super::{Heard, LegacyKey};
+use crate::message;
 use crate::store::JobReply;
 
 /// Input bytes of one message: escaping makes at most six characters of each, and the message must
@@ -62,7 +63,9 @@ pub(super) fn greeting() -> Option<String> {
 impl Codec {
     /// Reads one message of the agent. What isn't understood is ignored, as PatchMon does.
     pub(super) fn hear(&mut self, text: &str) -> Heard {
-        let Ok(message) = serde_json::from_str::<FromPatchmon>(text) else { return Heard::Nothing };
+        let Ok(message) = message::parse::<FromPatchmon>(text.as_bytes()) else {
+            return Heard::Nothing;
+        };
         match message {
             FromPatchmon::SshProxyConnected { session_id } => self.connected(&session_id),
             FromPatchmon::SshProxyData { session_id, data } => match self.sessions.get(&session_id)

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::guard::{Guard, Misdeed, Treatment};
+
 /// Where a connection comes from, as far as limits care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Source {
@@ -26,7 +28,10 @@ impl From<IpAddr> for Source {
 /// The counts of one daemon, over all its listeners. Its size is bounded by the limits it is
 /// asked with.
 #[derive(Debug, Default)]
-pub struct Admissions(Mutex<Counts>);
+pub struct Admissions {
+    counts: Mutex<Counts>,
+    guard: Guard,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -36,6 +41,22 @@ struct Counts {
 }
 
 impl Admissions {
+    /// Counts of a daemon whose guard is told who misbehaves.
+    #[must_use]
+    pub fn new(guard: Guard) -> Self {
+        Self { counts: Mutex::default(), guard }
+    }
+
+    /// Whether nothing that comes from a source is answered now.
+    pub(super) fn is_closed(&self, source: IpAddr) -> bool {
+        matches!(self.guard.treatment(source), Treatment::Closed(_))
+    }
+
+    /// Something that a source should not have done.
+    pub(super) fn misdeed(&self, source: IpAddr, misdeed: Misdeed) {
+        self.guard.misdeed(source, misdeed);
+    }
+
     /// Admits one connection, or nothing when there are `connections` already.
     pub(super) fn place(self: &Arc<Self>, connections: usize) -> Option<Place> {
         let mut counts = self.counts();
@@ -97,7 +118,7 @@ impl Admissions {
 
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         // Nothing awaits under this lock, and no holder can leave the counts half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,7 @@ use super::admission::{Admission, Place};
 use super::service::Service;
 use super::strict::Strict;
 use super::{ListenerLimits, Mode, Peer, Serving, socket};
+use crate::guard::Misdeed;
 use gangplank_terminal::read_ahead::ReadAhead;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -71,6 +72,7 @@ impl Connection {
             }
             // A proxy's clients are counted one by one when they are known.
             Mode::BehindProxy(_) => None,
+            _ if serving.admissions.is_closed(peer.addr) => return None,
             _ => Some(peer.addr),
         };
         let counted = serving.admissions.place(limits.connections).and_then(|place| {
@@ -110,8 +112,14 @@ impl Connection {
         };
         match handshake {
             Ok(Ok(stream)) => rest.serve(stream).await,
-            Ok(Err(error)) => tracing::debug!(peer = %peer.addr, %error, "handshake failed"),
-            Err(_) => tracing::debug!(peer = %peer.addr, "handshake timed out"),
+            Ok(Err(error)) => {
+                rest.serving.admissions.misdeed(peer.addr, Misdeed::EarlyHangUp);
+                tracing::debug!(peer = %peer.addr, %error, "handshake failed");
+            }
+            Err(_) => {
+                rest.serving.admissions.misdeed(peer.addr, Misdeed::EarlyHangUp);
+                tracing::debug!(peer = %peer.addr, "handshake timed out");
+            }
         }
     }
 
@@ -149,6 +157,14 @@ impl Http {
         let patience = limits.stalled;
         let cut = CancellationToken::new();
         let tokens = (established.clone(), Cut(cut.clone()));
+        // Behind a proxy, connections are the proxy's own business.
+        let direct = !matches!(serving.mode, Mode::BehindProxy(_));
+        let admissions = Arc::clone(&serving.admissions);
+        let hung_up = || {
+            if direct {
+                admissions.misdeed(peer.addr, Misdeed::EarlyHangUp);
+            }
+        };
         let service = Service::new(serving, peer, admission, limits, tokens);
         let service = service_fn(move |request: http::Request<Incoming>| {
             let answer = service.clone().answer(request);
@@ -162,10 +178,16 @@ impl Http {
             // Nobody has asked for anything yet.
             () = shutdown.cancelled() => return,
             () = sleep_until(deadline) => {
+                hung_up();
                 tracing::debug!(peer = %peer.addr, "no request in time");
                 return;
             }
-            result = connection.as_mut() => return ended(peer, result),
+            result = connection.as_mut() => {
+                if !established.is_cancelled() {
+                    hung_up();
+                }
+                return ended(peer, result);
+            }
         }
         tokio::select! {
             biased;

@@ -5,6 +5,7 @@ use super::connection::Cut;
 use super::refusal::Refusal;
 use super::strict::REFUSED;
 use super::{ListenerLimits, Mode, Peer, Serving, body, proxy, redirect};
+use crate::guard::Misdeed;
 use axum::body::Body;
 use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -69,6 +70,9 @@ impl Shared {
     fn check(&self, request: &Request<Incoming>) -> Result<(Peer, Arc<Admission>), Response<Body>> {
         let (headers, uri) = (request.headers(), request.uri());
         if request.method().as_str() == REFUSED {
+            if !matches!(self.serving.mode, Mode::BehindProxy(_)) {
+                self.serving.admissions.misdeed(self.peer.addr, Misdeed::BadFrames);
+            }
             return Err(Refusal::of_marker(uri.path()).answer());
         }
         let proxies = match &self.serving.mode {

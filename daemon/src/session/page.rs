@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
+use crate::message;
 use crate::socket::{End, Received, Writer};
 
 /// How terminal bytes travel.
@@ -40,7 +41,7 @@ pub fn hear(vocabulary: Vocabulary, received: Received) -> Result<Result<FromVie
         (Vocabulary::Json, Received::Binary(_)) => {
             Err(End::close(CloseCode::Unsupported, "text messages only"))
         }
-        (vocabulary, Received::Text(text)) => Ok(match serde_json::from_str(&text) {
+        (vocabulary, Received::Text(text)) => Ok(match message::parse(text.as_bytes()) {
             Ok(FromPage::Input { data }) if vocabulary == Vocabulary::Json => {
                 Ok(FromViewer::Input(Bytes::from(data)))
             }

@@ -33,6 +33,8 @@ use super::{Ear, Place, Told};
 use crate::app::App;
 use crate::auth::{Permission, Principal};
 use crate::authority::Authority;
+use crate::guard::{Caution, Pace, Reason};
+use crate::message::BAD_MESSAGES;
 use crate::socket::{self, End, Socket};
 use crate::store::SessionNews;
 use away::Reaching;
@@ -100,6 +102,10 @@ struct Terminal<S> {
     /// Signatures given since the terminal was asked for.
     signatures: u32,
     bad: u32,
+    /// How fast its page may send, and until when it has to wait.
+    pace: Pace,
+    quiet_until: Option<Instant>,
+    caution: Caution,
     spoke: bool,
     heard_at: Instant,
     idle_at: Instant,
@@ -127,6 +133,9 @@ where
         give_up_at: None,
         signatures: 0,
         bad: 0,
+        pace: Pace::new(app.config().limits.terminal_bytes_per_second, Duration::from_secs(1)),
+        quiet_until: None,
+        caution: app.guard.caution(visit.who.login),
         spoke: false,
         heard_at: now,
         idle_at: now + app.config().limits.first_message,
@@ -146,6 +155,11 @@ where
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     async fn heard(&mut self, received: socket::Received) -> Result<(), End> {
+        let wait = self.pace.owe(received.len() as u64);
+        let wait = self.caution.pause().map_or(wait, |pause| wait.max(pause));
+        if !wait.is_zero() {
+            self.quiet_until = Some(Instant::now() + wait);
+        }
         let heard = page::hear(self.page.vocabulary(), received)?;
         // A page acknowledges output and asks for latencies by itself; that is no sign of a person.
         let by_itself =
@@ -158,7 +172,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             Ok(FromViewer::Word(word)) => self.word(word).await,
             Err(message) => {
                 self.bad += 1;
-                if self.bad >= 3 {
+                if self.bad >= BAD_MESSAGES {
+                    let now = self.app.clock.now();
+                    self.app.guard.odd(self.visit.who.login, Reason::BadMessages, 1, now);
                     return Err(End::close(CloseCode::Policy, "third bad message"));
                 }
                 self.page.bad_request(&message).await
@@ -209,6 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 let id = opening.session_id;
                 let entered = app.sessions.enter(who.tenant, host, id, &self.ear).await;
                 let Ok(place) = entered else { return self.page.error(away::busy()).await };
+                self.page.writer().shows(id);
                 self.give_up_at = Some(Instant::now() + OPENING);
                 self.signatures = 0;
                 self.announce_opening(&opening).await;

@@ -59,6 +59,7 @@ export const NAV: readonly NavGroup[] = [
         count: () => pendingCount.value,
       },
       { to: "sessions", words: "Sessions", shown: () => may("can_manage_hosts") },
+      { to: "security", words: "Security", shown: () => may("ws:security") },
     ],
   },
   {

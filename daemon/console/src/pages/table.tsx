@@ -7,6 +7,7 @@ import { RulePage } from "../compliance/rule-page";
 import { ScanPage } from "../compliance/scan-page";
 import { SchedulesPage } from "../compliance/schedules-page";
 import type { PageName } from "../route";
+import { SecurityPage } from "../security/page";
 import { AuditPage } from "./audit";
 import { HostPage } from "./host";
 import { HostsPage } from "./hosts";
@@ -38,6 +39,7 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   approvals: { title: "Approvals", view: ApprovalsPage },
   policies: { title: "What needs approval", view: PoliciesPage },
   users: { title: "Users", view: UsersPage },
+  security: { title: "Security", view: SecurityPage },
   audit: { title: "Audit", view: AuditPage },
   trust: { title: "Trusting this daemon", view: TrustPage },
 };

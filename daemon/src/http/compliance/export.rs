@@ -1,26 +1,22 @@
-//! Scans and the fleet as files. They are read in pages while they are sent, so that no file is ever
-//! whole in memory.
+//! Scans and the fleet as files.
 
-use std::future::{Future, ready};
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
 use gangplank_proto::id::{ScanId, TenantId};
 use gangplank_proto::scan::Scanner;
 use http::{HeaderValue, header};
 
-use super::{csv, page};
+use super::page;
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::http::csv;
 use crate::http::error::Refusal;
+use crate::http::export::{body, file};
 use crate::http::gate::Call;
 use crate::store::{FleetHost, Page, PageRequest, RuleFilter, ScanRule, StoreError};
-
-/// Rows read at a time.
-const TOGETHER: u32 = 200;
 
 /// Characters of a host's name in a file's.
 const NAME: usize = 64;
@@ -119,46 +115,6 @@ fn rules(
         let (app, wanted) = (Arc::clone(&app), wanted.clone());
         async move { app.store.scan_rules(tenant, scan, &wanted, &page).await }.boxed()
     }
-}
-
-/// A head, every item of a list that is read in pages, and a tail.
-fn body<T, Read, Answer>(
-    head: String,
-    tail: &'static str,
-    render: impl Fn(&T) -> String + Send + 'static,
-    read: Read,
-) -> Body
-where
-    T: Send + 'static,
-    Read: Fn(PageRequest) -> Answer + Send + 'static,
-    Answer: Future<Output = Result<Page<T>, StoreError>> + Send + 'static,
-{
-    let pages = stream::try_unfold(Some(None), move |cursor: Option<Option<String>>| {
-        let page = cursor.map(|cursor| read(PageRequest { limit: Some(TOGETHER), cursor }));
-        async move {
-            let Some(page) = page else { return Ok::<_, StoreError>(None) };
-            let read = page.await.inspect_err(|error| {
-                tracing::error!(%error, "a file of compliance scans was cut off");
-            });
-            let Page { items, next_cursor } = read?;
-            Ok(Some((items, next_cursor.map(Some))))
-        }
-    });
-    let pages =
-        pages.map(move |items| Ok::<String, StoreError>(items?.iter().map(&render).collect()));
-    let (head, tail) = (ready(Ok(head)), ready(Ok(tail.to_owned())));
-    Body::from_stream(stream::once(head).chain(pages).chain(stream::once(tail)))
-}
-
-fn file(body: Body, kind: &'static str, name: &str) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    response
 }
 
 /// A name that means the same to every system.

@@ -101,6 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         let Ok(place) = app.sessions.enter(tenant, host, at.session_id, &self.ear).await else {
             return self.page.error(busy()).await;
         };
+        self.page.writer().shows(at.session_id);
         let gateway = super::super::gateway::of(&app, tenant, host, at.session_id).await;
         self.gateway = Watched::new(gateway, self.page.vocabulary());
         let output = resume.offset;

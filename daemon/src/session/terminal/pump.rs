@@ -119,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     async fn next(&mut self, reader: &mut Reader<S>) -> Event {
         let (mut output, mut input, mut away, mut waiting) = (None, None, None, 0);
         let (mut gateway, mut consent) = (None, None);
+        let quiet = self.quiet_until.is_some();
         match &mut self.state {
             State::Idle | State::Over(..) | State::Told(..) => {}
             State::Waiting(wanted) => {
@@ -144,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             }
         }
         tokio::select! {
-            received = reader.next(), if waiting < PENDING => Event::Heard(received),
+            received = reader.next(), if waiting < PENDING && !quiet => Event::Heard(received),
             said = or_never(output.map(ChannelOutput::recv)) => Event::Said(said),
             () = or_never(input.map(ChannelInput::writable)) => Event::Writable,
             () = or_never(away) => Event::KeeperBack,
@@ -170,12 +171,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     }
 
     fn due(&self, beat: &socket::Beat) -> Instant {
-        let also = [self.give_up_at, self.page.gathers_until()];
+        let also = [self.give_up_at, self.page.gathers_until(), self.quiet_until];
         also.into_iter().flatten().fold(beat.at().min(self.idle_at), Instant::min)
     }
 
     async fn overdue(&mut self, beat: &mut socket::Beat) -> Result<(), End> {
         let now = Instant::now();
+        self.quiet_until = self.quiet_until.filter(|until| *until > now);
         if now >= beat.at() {
             self.page.ping(beat.ping()?).await?;
         }

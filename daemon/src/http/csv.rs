@@ -2,7 +2,7 @@
 
 /// One line. Each cell is in quotes, and one that a spreadsheet would take for a formula begins with an
 /// apostrophe, which makes it a text.
-pub(super) fn line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+pub(in crate::http) fn line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
     let mut line = String::new();
     for (place, cell) in cells.into_iter().enumerate() {
         if place > 0 {

@@ -1,0 +1,359 @@
+//! Whoever misbehaves is slowed, blocked and in the end not answered, and hurts nobody else; a login
+//! that behaves oddly is seen, and treated as configured.
+
+use std::{process::Command, time::Duration};
+
+use gangplank_tests::{daemon::Daemon, eventually, http::Client, process, program};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A daemon that loses its patience quickly.
+fn strict(more: &[(&str, &str)]) -> Daemon {
+    let few = [
+        ("guard.slow_at", "10"),
+        ("guard.block_at", "20"),
+        ("guard.close_at", "60"),
+        ("guard.points.bad_credential", "2"),
+    ];
+    Daemon::with(&few.iter().chain(more).copied().collect::<Vec<_>>())
+}
+
+/// The first security event of a kind, as soon as there is one.
+async fn event(admin: &Client, filter: &str) -> Value {
+    eventually::until(SOON, filter, || async {
+        let path = format!("/api/v1/security/events?{filter}");
+        let found = admin.get(&path).await.expect(200).json();
+        found["items"].as_array().and_then(|items| items.first().cloned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_guesses_is_blocked_and_nobody_else_is() {
+    let daemon = strict(&[]);
+    let admin = daemon.admin().await;
+    let host = admin.add_host("same-nat", None).await;
+    let (id, key) =
+        (host["api_id"].as_str().expect("an id"), host["api_key"].as_str().expect("a key"));
+    let behind = daemon.client().with_origin(None).from_address(7);
+    let agent = || {
+        let link = behind.upgrade("/api/v1/agents/ws").header("X-API-ID", id);
+        link.header("X-API-KEY", key)
+    };
+    let first = agent().open().await.expect("a link");
+
+    // Somebody at the same address guesses keys of that very host.
+    let guess = || {
+        let link = behind.upgrade("/api/v1/agents/ws").header("X-API-ID", id);
+        link.header("X-API-KEY", "wrong")
+    };
+    let mut answers = Vec::new();
+    for _ in 0..14 {
+        answers.push(*guess().open().await.expect_err("a refusal"));
+    }
+    assert_eq!(answers[0].status, 401);
+    let last = answers.last().expect("some");
+    last.refused(429);
+    let wait: u64 = last.header("retry-after").parse().expect("seconds");
+    assert!((1..=300).contains(&wait), "{wait}");
+    // Nor does a login come in from there, even with the right password.
+    let there = daemon.client().from_address(7);
+    there.try_login("admin", daemon.password()).await.refused(429);
+
+    // The agent that was good before is let in, and so is everybody elsewhere.
+    drop(first);
+    drop(agent().open().await.expect("a link from the blocked address"));
+    let elsewhere = daemon.client().with_origin(None).from_address(8);
+    let link = elsewhere.upgrade("/api/v1/agents/ws").header("X-API-ID", id);
+    link.header("X-API-KEY", key).open().await.expect("a link from elsewhere");
+    daemon.admin().await.get("/api/v1/hosts").await.expect(200);
+
+    let blocked = event(&admin, "kind=source_blocked&source=127.0.0.7").await;
+    assert_eq!(blocked["severity"], "warning");
+    assert!(blocked["evidence"]["misdeeds"]["bad_credential"].as_u64() >= Some(10), "{blocked}");
+    event(&admin, "kind=source_slowed").await;
+    let none = admin.get("/api/v1/security/events?source=127.0.0.8").await.expect(200).json();
+    assert_eq!(none["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_worst_are_not_answered_at_all() {
+    let daemon = strict(&[]);
+    let admin = daemon.admin().await;
+    let there = daemon.client().from_address(9);
+    for _ in 0..40 {
+        // Refused, at last before TLS.
+        let mut wire = match there.dial().await {
+            Ok(wire) => wire,
+            Err(_) => break,
+        };
+        let body = r#"{"username":"admin","password":"wrong"}"#;
+        let request = format!(
+            "POST /api/v1/auth/login HTTP/1.1\r\nHost: {}\r\nOrigin: {}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            there.authority(),
+            daemon.url(),
+            body.len()
+        );
+        let _ = wire.write_all(request.as_bytes()).await;
+        let _ = tokio::time::timeout(SOON, wire.read_to_end(&mut Vec::new())).await;
+    }
+    assert!(there.dial().await.is_err(), "no TLS for the worst");
+    let closed = event(&admin, "kind=source_closed").await;
+    assert_eq!((&closed["severity"], &closed["source"]), (&json!("high"), &json!("127.0.0.9")));
+    // Somebody logged in from this address, so it is answered whatever others do there.
+    for _ in 0..60 {
+        daemon
+            .client()
+            .post("/api/v1/auth/login", json!({ "username": "x", "password": "y" }))
+            .await;
+    }
+    admin.get("/api/v1/hosts").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_odd_login_is_seen_with_its_reasons() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let (_, operator) = admin.add_user("odd", &["operator"]).await;
+    let news = admin.upgrade("/api/v1/ws/events?topics=security").open().await;
+    let mut news = news.expect("a subscription");
+    let alerts = admin.upgrade("/api/v1/ws/events?topics=alerts").open().await;
+    let mut alerts = alerts.expect("a subscription");
+    let tool = operator.clone().with_header("User-Agent", "sqlmap/1.8 =cmd()");
+    tool.get("/api/v1/hosts").await.expect(200);
+    let told = news.next_json().await;
+    assert_eq!(told["data"]["type"], "alert");
+    let told = &told["data"]["data"];
+    assert_eq!((&told["kind"], &told["user"]), (&json!("login_standing"), &json!("odd")));
+    assert_eq!(told["evidence"]["to"], "suspicious");
+    assert_eq!(told["evidence"]["reasons"]["suspicious_user_agent"], 1);
+    let alert = alerts.next_json().await;
+    assert_eq!(alert["data"]["severity"], "high");
+    let stored = event(&admin, "user=odd&severity=high").await;
+    assert_eq!(stored["id"], told["id"]);
+    let logins = admin.get("/api/v1/security/logins").await.expect(200).json();
+    assert_eq!(logins["items"][0]["state"], "suspicious", "{logins}");
+    // As a file, in which nothing is computed.
+    let file = admin.get("/api/v1/security/events/export.csv?user=odd").await.expect(200);
+    assert!(file.header("content-type").starts_with("text/csv"));
+    assert!(file.text().contains("sqlmap"), "{}", file.text());
+    // Who may not see it doesn't.
+    let (_, viewer) = admin.add_user("viewer", &["viewer"]).await;
+    viewer.get("/api/v1/security/events").await.refused(403);
+    admin.get("/api/v1/security/events?kind=nonsense").await.refused(400);
+    admin.get("/api/v1/security/events?since=yesterday").await.refused(400);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_held_against_the_login_it_used() {
+    let daemon = Daemon::with(&[("guard.on_suspicious", "close")]);
+    let admin = daemon.admin().await;
+    let (_, operator) = admin.add_user("lured", &["operator"]).await;
+    let open = operator.upgrade("/api/v1/ws/events?topics=hosts").open().await;
+    let mut open = open.expect("a subscription");
+    let evil = operator.clone().with_origin(Some("https://evil.example"));
+    for _ in 0..3 {
+        evil.upgrade("/api/v1/ws/events?topics=hosts").open().await.expect_err("403").refused(403);
+    }
+    assert_eq!(open.closed(SOON).await.code, 1008);
+    operator.get("/api/v1/auth/me").await.refused(401);
+    let ended = event(&admin, "user=lured").await;
+    assert_eq!(ended["evidence"]["to"], "terminated", "{ended}");
+    // The user may log in again.
+    let audit = admin.get("/api/v1/audit?limit=50").await.expect(200).text();
+    assert!(audit.contains("\"actor\":\"daemon\",\"action\":\"login.end\""), "{audit}");
+}
+
+#[tokio::test]
+async fn a_blocked_user_waits_where_it_was_blocked_only() {
+    let settings = [("guard.on_suspicious", "block"), ("guard.block", "1h")];
+    let daemon = Daemon::with(&settings);
+    let admin = daemon.admin().await;
+    let password = "CANARY-a-long-enough-password";
+    let body = json!({ "username": "blocked", "password": password, "roles": ["operator"] });
+    admin.post("/api/v1/users", body).await.expect(201);
+    let there = daemon.client().from_address(5);
+    let user = there.login("blocked", password).await;
+    let tool = user.clone().with_header("User-Agent", "nikto");
+    tool.get("/api/v1/hosts").await;
+    eventually::until(SOON, "the block", || async {
+        let refused = there.try_login("blocked", password).await;
+        (refused.status == 429).then_some(())
+    })
+    .await;
+    daemon.client().from_address(6).login("blocked", password).await;
+}
+
+#[tokio::test]
+async fn a_person_gets_so_many_tickets_a_minute() {
+    let daemon = Daemon::with(&[("limits.tickets_per_minute", "5")]);
+    let admin = daemon.admin().await;
+    for _ in 0..5 {
+        admin.post("/api/v1/auth/ws-ticket", json!({ "channel": "hosts" })).await.expect(200);
+    }
+    admin.post("/api/v1/auth/ws-ticket", json!({ "channel": "hosts" })).await.refused(429);
+    daemon.admin().await.get("/api/v1/hosts").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_subscriber_is_throttled_by_number_and_by_bytes_and_then_closed() {
+    let settings =
+        [("limits.channel_messages_per_minute", "5"), ("limits.channel_bytes_per_minute", "8 KiB")];
+    let daemon = Daemon::with(&settings);
+    let admin = daemon.admin().await;
+    let subscribe = async || {
+        let path = "/api/v1/ws/events?topics=hosts";
+        admin.upgrade(path).open().await.expect("a subscription")
+    };
+    let mut many = subscribe().await;
+    for _ in 0..9 {
+        many.text(r#"{"type":"keepalive"}"#).await;
+    }
+    admin.add_host("still-told", None).await;
+    assert_eq!(many.next_json().await["topic"], "hosts");
+    for _ in 0..4 {
+        many.text(r#"{"type":"keepalive"}"#).await;
+    }
+    assert_eq!(many.closed(SOON).await.code, 1008);
+    let mut large = subscribe().await;
+    for _ in 0..3 {
+        large.text(&format!(r#"{{"type":"keepalive","pad":"{}"}}"#, "x".repeat(6 << 10))).await;
+    }
+    assert_eq!(large.closed(SOON).await.code, 1008);
+}
+
+#[tokio::test]
+async fn a_message_with_two_readings_is_refused_everywhere() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let cookie = admin.cookie().expect("a login");
+    for body in [
+        r#"{"friendly_name":"a","friendly_name":"b"}"#,
+        r#"{"friendly_name":"a","labels":[{"x":1,"x":2}]}"#,
+        r#"{"friendly_name":"a"}{"friendly_name":"b"}"#,
+        &format!(r#"{{"friendly_name":"a","x":{}{}}}"#, "[".repeat(40), "]".repeat(40)),
+    ] {
+        let request = format!(
+            "POST /api/v1/hosts HTTP/1.1\r\nHost: {}\r\nOrigin: {}\r\nCookie: {cookie}\r\n\
+             Connection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            admin.authority(),
+            daemon.url(),
+            body.len()
+        );
+        let answer = String::from_utf8_lossy(&admin.raw(request.as_bytes()).await).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{body}: {answer}");
+    }
+    assert_eq!(admin.get("/api/v1/hosts").await.expect(200).json()["items"], json!([]));
+    let mut socket = admin.upgrade("/api/v1/ws/events?topics=hosts").open().await.expect("101");
+    for _ in 0..3 {
+        socket.text(r#"{"type":"keepalive","type":"keepalive"}"#).await;
+    }
+    assert_eq!(socket.closed(SOON).await.code, 1008);
+}
+
+#[test]
+fn weak_settings_are_named_with_their_fix() {
+    let check = |environment: &[(&str, &str)], json: bool| {
+        let mut command = Command::new(program::gangplankd());
+        command.args(["check-config", "--policy", "--config", "/dev/null"]);
+        command.args(json.then_some("--json")).envs(environment.iter().copied());
+        process::run(&command)
+    };
+    let strong = [("GANGPLANK_ENV", "production"), ("GANGPLANK_SSH__ALLOW_UNVERIFIED", "false")];
+    let checked = check(&strong, false);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+
+    let weak = [
+        ("GANGPLANK_AUTH__ORIGINS", "*"),
+        ("GANGPLANK_LISTEN__PLAIN", "127.0.0.1:0"),
+        ("GANGPLANK_LIMITS__PENDING_PER_IP", "100000"),
+        ("GANGPLANK_GUARD__PENALTIES", "false"),
+        ("GANGPLANK_COMPLIANCE__KEPT", "3650d"),
+    ];
+    let checked = check(&weak, true);
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let said: Value = serde_json::from_str(&checked.stdout).expect("JSON and nothing else");
+    assert_eq!(said["ok"], false);
+    let named = |key: &str| {
+        let found = said["weak"].as_array().expect("a list").iter().find(|weak| weak["key"] == key);
+        found.unwrap_or_else(|| panic!("{key} is missing in {said}"))
+    };
+    for key in [
+        "GANGPLANK_ENV",
+        "auth.origins",
+        "auth.legacy_query_token",
+        "auth.legacy_cookie",
+        "listen.plain",
+        "ssh.allow_unverified",
+        "limits.pending_per_ip",
+        "guard.penalties",
+        "compliance.kept",
+    ] {
+        assert!(named(key)["reason"].is_string() && named(key)["fix"].is_string(), "{said}");
+    }
+    assert!(named("guard.penalties")["where"].as_str().expect("text").contains("GUARD__PENALTIES"));
+    let broken = check(&[("GANGPLANK_GUARD__BLOCK_AT", "1")], true);
+    assert_eq!(broken.code, Some(78), "{broken:?}");
+}
+
+#[tokio::test]
+async fn a_socket_can_be_looked_into_and_contents_are_one_s_own() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let (_, operator) = admin.add_user("watched", &["operator"]).await;
+    let path = "/api/v1/ws/events?topics=hosts";
+    let mut theirs = operator.upgrade(path).open().await.expect("a subscription");
+    let own = admin.upgrade(path).open().await.expect("a subscription");
+    let sockets = admin.get("/api/v1/sockets").await.expect(200).json();
+    let socket = |user: &str| {
+        let found = sockets["items"].as_array().expect("a list").iter();
+        let mut found = found.filter(|socket| socket["user"] == user);
+        found.next().unwrap_or_else(|| panic!("{user} has no socket in {sockets}"))["socket_id"]
+            .clone()
+    };
+    let look = async |id: &Value, contents: bool| {
+        let body = json!({ "socket_id": id, "minutes": 1, "contents": contents });
+        admin.post("/api/v1/inspections", body).await
+    };
+    look(&socket("watched"), true).await.refused(403);
+    look(&json!("00000000-0000-4000-8000-000000000000"), false).await.refused(404);
+    let body = json!({ "socket_id": socket("watched"), "minutes": 16 });
+    admin.post("/api/v1/inspections", body).await.refused(400);
+    operator.post("/api/v1/inspections", json!({ "minutes": 1 })).await.refused(403);
+
+    let theirs_seen = look(&socket("watched"), false).await.expect(201).json();
+    let own_seen = look(&socket("admin"), true).await.expect(201).json();
+    theirs.text(r#"{"type":"keepalive","pad":"CANARY-contents"}"#).await;
+    let read = async |seen: &Value, after: u64| {
+        let id = seen["id"].as_str().expect("an id");
+        admin.get(&format!("/api/v1/inspections/{id}?after={after}&wait=20")).await.expect(200)
+    };
+    let frames = read(&theirs_seen, 0).await;
+    assert!(!frames.text().contains("CANARY"), "{}", frames.text());
+    let first = &frames.json()["items"][0];
+    assert_eq!(
+        (&first["direction"], &first["kind"], &first["size"]),
+        (&json!("in"), &json!("text"), &json!(44))
+    );
+    admin.add_host("inspected", None).await;
+    let frames = read(&own_seen, 0).await.json();
+    assert_eq!(frames["items"][0]["direction"], "out");
+    assert!(
+        frames["items"][0]["content"].as_str().expect("text").contains("inspected"),
+        "{frames}"
+    );
+
+    let id = own_seen["id"].as_str().expect("an id");
+    admin.delete(&format!("/api/v1/inspections/{id}")).await.expect(204);
+    assert_eq!(read(&own_seen, 99).await.json()["over"], true);
+    drop(own);
+    let audit = admin.get("/api/v1/audit?limit=50").await.expect(200).text();
+    assert!(
+        audit.contains("inspection.start") && audit.contains("\"outcome\":\"refused\""),
+        "{audit}"
+    );
+    assert!(!daemon.log().contains("CANARY-contents"));
+}
