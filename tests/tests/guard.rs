@@ -160,8 +160,11 @@ async fn a_page_of_another_origin_is_held_against_the_login_it_used() {
     }
     assert_eq!(open.closed(SOON).await.code, 1008);
     operator.get("/api/v1/auth/me").await.refused(401);
-    let ended = event(&admin, "user=lured").await;
-    assert_eq!(ended["evidence"]["to"], "terminated", "{ended}");
+    eventually::until(SOON, "that the login was ended", || async {
+        let newest = event(&admin, "user=lured").await;
+        (newest["evidence"]["to"] == "terminated").then_some(())
+    })
+    .await;
     // The user may log in again.
     let audit = admin.get("/api/v1/audit?limit=50").await.expect(200).text();
     assert!(audit.contains("\"actor\":\"daemon\",\"action\":\"login.end\""), "{audit}");
