@@ -34,6 +34,8 @@ pub const PAGES: &[&str] = &[
     "security",
     "terminal",
     "sessions",
+    "approvals",
+    "policies",
     "users",
     "audit",
     "trust",
