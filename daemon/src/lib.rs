@@ -24,6 +24,7 @@ pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod inbox;
 pub mod ingest;
 pub mod inspect;
 pub mod job;

@@ -25,9 +25,11 @@ mod compliance;
 mod directory;
 mod error;
 mod event;
+mod history;
 mod host;
 mod host_key;
 mod import;
+mod inbox;
 mod job;
 mod license;
 mod login;
@@ -61,6 +63,7 @@ pub use event::{
 pub use host::{AgentKind, Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use import::Imported;
+pub use inbox::{ALERTS_TOGETHER, AlertCounts, Settled, StoredAlert};
 pub use job::{
     Announced, Batch, BatchState, Board, Chosen, Concurrency, Consent, Created, CreatedBatch, Due,
     Gap, Heard, Job, JobFilter, JobOutput, JobPiece, JobReply, Leased, NewBatch, NewJob, Reply,
@@ -189,6 +192,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (17, "devices", include_str!("../migrations/0017_devices.sql")),
     (18, "security events", include_str!("../migrations/0018_security_events.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
+    (20, "alerts", include_str!("../migrations/0020_alerts.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -7,6 +7,8 @@ use gangplank_tests::{
     agent::{Agent, Policy},
     browser::Browser,
     daemon::Daemon,
+    http::Client,
+    inbox::alert,
 };
 use serde_json::json;
 use toml::Table;
@@ -21,7 +23,10 @@ async fn main() {
     let policy = Policy { users: vec![ada.name.clone()], ..Policy::everything("localhost:22") };
     let scans = |table: &mut Table| {
         let section = table.entry("policy").or_insert_with(|| Table::new().into());
-        section.as_table_mut().expect("a table").insert("scan".to_owned(), true.into());
+        let section = section.as_table_mut().expect("a table");
+        section.extend([("scan".to_owned(), true.into()), ("tools".to_owned(), true.into())]);
+        let tool = "[kernel]\ncommand = \"/usr/bin/uname\"\nargs = [\"-sm\"]";
+        table.insert("tools".to_owned(), toml::Value::Table(tool.parse().expect("TOML")));
     };
     let agent = Agent::enrol_with(&daemon, &admin, &policy, scans).await;
     let body = json!({ "friendly_name": "harbour", "labels": ["production", "web"] });
@@ -34,6 +39,7 @@ async fn main() {
     let scan = admin.order(agent.host(), order).await;
     admin.job_over(&scan).await;
     let found = admin.get(&format!("/api/v1/hosts/{}/compliance", agent.host())).await.expect(200);
+    incident(&admin).await;
     let scan = found.json()["latest"]["id"].as_str().expect("a scan").to_owned();
 
     let (_, grace) = admin.add_user("grace", &["operator"]).await;
@@ -82,6 +88,54 @@ async fn main() {
         browser.until("the events", "document.querySelector('tr[data-kind] summary')").await;
         browser.click_text("^Evidence").await;
         browser.screenshot(&images.join(format!("security-{scheme}.png"))).await;
+        browser.goto(&format!("{}/feed?channel=alerts", daemon.url())).await;
+        browser
+            .until("the feed", "document.querySelectorAll('.entries > .entry').length > 3")
+            .await;
+        browser
+            .until("it to be live", "document.querySelector('main [data-connection=open]')")
+            .await;
+        browser.screenshot(&images.join(format!("feed-{scheme}.png"))).await;
+        browser.goto(&format!("{}/alerts", daemon.url())).await;
+        browser
+            .until("the inbox", "document.querySelectorAll('.entries > .entry').length > 2")
+            .await;
+        browser
+            .until("its counts", "document.querySelectorAll('.parts .count').length === 3")
+            .await;
+        browser.screenshot(&images.join(format!("alerts-{scheme}.png"))).await;
+        investigate(&mut browser, &daemon).await;
+        browser.screenshot(&images.join(format!("investigation-{scheme}.png"))).await;
         assert!(browser.problems().is_empty(), "{:?}", browser.problems());
     }
+}
+
+/// Alerts as they come in on a bad day.
+async fn incident(admin: &Client) {
+    for (id, title, severity) in [
+        ("a1", "Password guessing against sshd on harbour", "high"),
+        ("a2", "A new listener on port 4444 on lighthouse", "critical"),
+        ("a3", "Certificate of drydock ends in 9 days", "low"),
+        ("a4", "Package database of breakwater was changed by hand", "medium"),
+    ] {
+        let mut message = alert(id, title);
+        message["severity"] = severity.into();
+        admin.tell("alerts", message).await;
+    }
+    let note = json!({ "note": "known scanner, blocked at the edge" });
+    admin.post("/api/v1/alerts/a1/acknowledge", note).await.expect(200);
+}
+
+/// Has the host looked into.
+async fn investigate(browser: &mut Browser, daemon: &Daemon) {
+    browser.goto(&format!("{}/investigate?case=case-7", daemon.url())).await;
+    browser.shows("harbour").await;
+    browser.click("the tool", "document.querySelector('input[name=tool]')").await;
+    browser.keys("kernel").await;
+    browser.click_text("^All online").await;
+    browser.click_text("^Run on").await;
+    let ended = "document.querySelector('.trail [data-job-state=succeeded]')";
+    browser.until("the tool to end", ended).await;
+    browser.until("what it prints", "document.querySelector('.trail pre')").await;
+    browser.eval("document.querySelector('.trail').scrollIntoView({ block: 'end' })").await;
 }

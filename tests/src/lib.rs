@@ -23,6 +23,7 @@ pub mod eventually;
 pub mod fleet;
 pub mod helper;
 pub mod http;
+pub mod inbox;
 pub mod internal;
 pub mod job;
 pub mod keeper;

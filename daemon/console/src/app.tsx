@@ -9,11 +9,11 @@ import { route } from "./route";
 import { ask, logout, startError, user } from "./session";
 import { type Theme, theme } from "./settings";
 import { MyTerminals } from "./terminal/mine-panel";
+import { ConnectionMark } from "./ui/connection";
 import { Help } from "./ui/help";
 import { Icon } from "./ui/icon";
 import { Link } from "./ui/link";
 import { Loading, Problem } from "./ui/notice";
-import { Countdown } from "./ui/time";
 import { complain, Toasts } from "./ui/toast";
 import { retryNow, stream } from "./watch";
 
@@ -38,30 +38,6 @@ effect(() => {
 effect(() => {
   if (user.value) void fetchTerminals();
 });
-
-function Connection() {
-  const state = stream.value;
-  const words = {
-    connecting: "Connecting",
-    open: "Live",
-    waiting: "Not connected",
-    closed: "Not connected",
-  }[state.kind];
-  const tone = { connecting: "busy", open: "good", waiting: "warn", closed: "idle" }[state.kind];
-  return (
-    <span class={`connection ${tone}`}>
-      <span role="status" title={state.kind === "closed" ? state.why : "The live host list"}>
-        <span class="dot" aria-hidden="true" /> {words}
-      </span>
-      {state.kind === "waiting" && (
-        <button type="button" class="small" onClick={retryNow} aria-label="Connect again now">
-          <Countdown until={state.until} />
-          <Icon name="retry" />
-        </button>
-      )}
-    </span>
-  );
-}
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = {
   system: "light",
@@ -98,7 +74,9 @@ function Head({ onHelp }: { onHelp: () => void }) {
       </Link>
       {user.value && <Nav />}
       <div class="head-end">
-        {user.value && <Connection />}
+        {user.value && (
+          <ConnectionMark state={stream.value} what="What this page shows" onRetry={retryNow} />
+        )}
         <MyTerminals />
         <ThemeButton />
         <button type="button" class="icon" aria-label="Help" title="Help (?)" onClick={onHelp}>

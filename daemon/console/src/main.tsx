@@ -11,6 +11,7 @@ import "./style/compliance.css";
 import "./style/telemetry.css";
 import "./style/approvals.css";
 import "./style/terminal.css";
+import "./style/feed.css";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -2,7 +2,8 @@
 import { signal } from "@preact/signals";
 import { basePath } from "./address";
 
-const NAMES = [
+/** The daemon answers these addresses: it has the same list in `lib.rs`. */
+export const NAMES = [
   "login",
   "hosts",
   "host",
@@ -13,6 +14,9 @@ const NAMES = [
   "rule",
   "schedules",
   "terminal",
+  "feed",
+  "alerts",
+  "investigate",
   "sessions",
   "approvals",
   "policies",

@@ -30,6 +30,7 @@ const BROUGHT_BY: Readonly<Record<string, readonly string[]>> = {
   "jobs:run": ["can_manage_hosts"],
   "jobs:read": ["can_manage_hosts", "jobs:run"],
   "compliance:read": ["can_manage_hosts"],
+  "ws:alerts": ["alerts:manage"],
 };
 
 /** Whether the person may do something; an admin may do everything. */

@@ -23,6 +23,8 @@ pub enum Permission {
     WsVpn,
     /// Alerts channel.
     WsAlerts,
+    /// Acknowledge, close and reopen alerts.
+    AlertsManage,
     /// Agent thoughts channel.
     WsAgentThoughts,
     /// Decide on approvals.
@@ -45,13 +47,14 @@ pub enum Permission {
 
 impl Permission {
     /// Every right.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Admin,
         Self::CanManageHosts,
         Self::HostsRead,
         Self::WsSecurity,
         Self::WsVpn,
         Self::WsAlerts,
+        Self::AlertsManage,
         Self::WsAgentThoughts,
         Self::ApprovalsManage,
         Self::CasesRead,
@@ -73,6 +76,7 @@ impl Permission {
             Self::WsSecurity => "ws:security",
             Self::WsVpn => "ws:vpn",
             Self::WsAlerts => "ws:alerts",
+            Self::AlertsManage => "alerts:manage",
             Self::WsAgentThoughts => "ws:agent_thoughts",
             Self::ApprovalsManage => "approvals:manage",
             Self::CasesRead => "cases:read",
@@ -133,6 +137,7 @@ impl Permissions {
         let implied = match wanted {
             Permission::JobsRun | Permission::ComplianceRead => has(Permission::CanManageHosts),
             Permission::JobsRead => has(Permission::CanManageHosts) || has(Permission::JobsRun),
+            Permission::WsAlerts => has(Permission::AlertsManage),
             _ => false,
         };
         has(wanted) || implied || has(Permission::Admin)
@@ -157,6 +162,7 @@ pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
             Permission::JobsRun,
             Permission::ComplianceRead,
             Permission::WsAlerts,
+            Permission::AlertsManage,
             Permission::WsSecurity,
             Permission::WsVpn,
         ],

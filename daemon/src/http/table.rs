@@ -10,6 +10,7 @@ mod approvals;
 mod channels;
 mod claims;
 mod compliance;
+mod inbox;
 mod jobs;
 mod patchmon;
 mod people;
@@ -243,6 +244,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     ];
     routes.extend(jobs::routes());
     routes.extend(approvals::routes());
+    routes.extend(inbox::routes());
     routes.extend(claims::routes());
     routes.extend(compliance::routes());
     routes.extend(self::telemetry::routes());

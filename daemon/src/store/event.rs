@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+pub(super) fn event(row: &SqliteRow) -> Result<Event, StoreError> {
     Ok(Event {
         topic: row.try_get("topic")?,
         seq: number(row, "seq")?,

@@ -25,7 +25,7 @@ const UNFIT =
 export const readable = (text: string): string =>
   text.replace(SEQUENCES, "").replaceAll("\r\n", "\n").replace(UNFIT, "\ufffd");
 
-const bytesOf = (base64: string): Uint8Array =>
+export const bytesOf = (base64: string): Uint8Array =>
   Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
 /** Puts parts of output together. */

@@ -4,7 +4,9 @@
  * A group of one entry or more is a menu; entries of a group that is shown directly stand in the
  * bar themselves. Where there is no room all of them are in one menu.
  */
+import { counts } from "../alerts/news";
 import { pendingCount } from "../approvals/live";
+import { offered } from "../feed/entry";
 import type { PageName } from "../route";
 import { may } from "../session";
 import { tabs } from "../terminal/tabs";
@@ -52,11 +54,23 @@ export const NAV: readonly NavGroup[] = [
     words: "Watch",
     entries: [
       {
+        to: "alerts",
+        words: "Alerts",
+        shown: () => may("ws:alerts"),
+        count: () => counts.value?.new ?? 0,
+      },
+      {
         to: "approvals",
         words: "Approvals",
         below: ["policies"],
         shown: () => may("approvals:manage") || may("jobs:run"),
         count: () => pendingCount.value,
+      },
+      { to: "feed", words: "Live feed", shown: () => offered().length > 0 },
+      {
+        to: "investigate",
+        words: "Investigation",
+        shown: () => may("jobs:run") && may("hosts:read"),
       },
       { to: "sessions", words: "Sessions", shown: () => may("can_manage_hosts") },
       { to: "security", words: "Security", shown: () => may("ws:security") },

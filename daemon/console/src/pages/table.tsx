@@ -1,11 +1,14 @@
 /** Every page of the console: its title, and what shows it. Names are in `route.ts`. */
 import type { ComponentType } from "preact";
+import { AlertsPage } from "../alerts/page";
 import { ApprovalsPage } from "../approvals/page";
 import { PoliciesPage } from "../approvals/policies-page";
 import { CompliancePage } from "../compliance/fleet-page";
 import { RulePage } from "../compliance/rule-page";
 import { ScanPage } from "../compliance/scan-page";
 import { SchedulesPage } from "../compliance/schedules-page";
+import { FeedPage } from "../feed/page";
+import { InvestigatePage } from "../investigate/page";
 import type { PageName } from "../route";
 import { SecurityPage } from "../security/page";
 import { AuditPage } from "./audit";
@@ -35,6 +38,9 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   rule: { title: "Rule", view: RulePage },
   schedules: { title: "Schedules", view: SchedulesPage },
   terminal: { title: "Terminals", view: null },
+  feed: { title: "Live feed", view: FeedPage },
+  alerts: { title: "Alerts", view: AlertsPage },
+  investigate: { title: "Investigation", view: InvestigatePage },
   sessions: { title: "Sessions", view: SessionsPage },
   approvals: { title: "Approvals", view: ApprovalsPage },
   policies: { title: "What needs approval", view: PoliciesPage },

@@ -5,7 +5,7 @@ import { Dialog } from "./dialog";
 
 const EVERYWHERE: readonly [string, string][] = [
   ["?", "This help"],
-  ["/", "Search hosts"],
+  ["/", "Search the list"],
   ["Tab, Enter", "Everything can be reached and used without a mouse"],
   ["Escape", "Close a dialog"],
 ];
@@ -43,6 +43,15 @@ export function Help({ onClose }: { onClose: () => void }) {
           Tell the output of terminals to a screen reader
         </label>
         <Keys title="Everywhere" list={EVERYWHERE} />
+        <Keys
+          title="In feeds and alerts"
+          list={[
+            ["j, k", "Next or previous"],
+            ["Enter", "All of it"],
+            ["Space, n", "Pause a feed, or go on; jump to now"],
+            ["x, a, c", "Choose, acknowledge, close an alert"],
+          ]}
+        />
         <Keys title="In a terminal" list={KEY_HELP} />
         <Keys
           title="In the row of tabs"

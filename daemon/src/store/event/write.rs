@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::once::{self, Once};
 use crate::clock::Timestamp;
 use crate::event::Topic;
+use crate::store::inbox;
 use crate::store::row::number;
 use crate::store::{Store, StoreError};
 
@@ -210,6 +211,8 @@ async fn append_texts(
     for (event, seq) in events.iter_mut().zip(last.saturating_sub(count - 1)..) {
         event.seq = seq;
     }
+    let texts = events.iter().map(|event| (event.seq, event.data.as_str()));
+    inbox::keep(write, tenant, topic, texts, now).await?;
     let tenant = tenant.to_string();
     if let [event] = events.as_slice() {
         // By far the most frequent, and a statement that stays prepared.
