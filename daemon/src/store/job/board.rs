@@ -29,7 +29,8 @@ const BATCHES: i64 = 50;
 const NEWEST: &str = "SELECT id, tenant_id, host_id, host_name, batch_id, ring, command, \
     '{}' AS params, idempotent, priority, state, attempt, retries, held, not_before, deadline, \
     lease_until, cancel_at, created_at, created_by, sent_at, received_at, started_at, finished_at, \
-    progress, exit_status, error, NULL AS result, output_end, retry_of, subject FROM jobs \
+    progress, exit_status, error, NULL AS result, output_end, retry_of, subject, approval_id \
+    FROM jobs \
     WHERE id IN (SELECT id FROM jobs WHERE tenant_id = $1 AND state IN ($2, $3, $4) \
       ORDER BY finished_at DESC, id DESC LIMIT $5) \
     ORDER BY finished_at DESC, id DESC";
