@@ -35,6 +35,17 @@ pub enum ExchangeError {
     Answer,
 }
 
+impl ExchangeError {
+    /// Whether the same exchange may fare better.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Dial(_) | Self::Http(_) | Self::Timeout => true,
+            Self::Request(_) | Self::Answer => false,
+        }
+    }
+}
+
 /// A request for a path of the server, without what says who asks.
 #[must_use]
 pub fn request(dialer: &Dialer, method: Method, path: &str) -> Builder {

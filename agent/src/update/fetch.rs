@@ -14,7 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::dial::{DialError, Dialer};
+use crate::dial::Dialer;
+use crate::dial::exchange::ExchangeError;
 use crate::facts::VERSION;
 
 /// Without a byte for so long a connection is given up.
@@ -24,18 +25,9 @@ const STALL: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// No connection.
+    /// The exchange.
     #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The address can't be sent.
-    #[error("the request can't be made: {0}")]
-    Request(#[from] http::Error),
-    /// The exchange broke.
-    #[error("the connection broke: {0}")]
-    Http(#[from] hyper::Error),
-    /// Nothing came.
-    #[error("no answer in time")]
-    Timeout,
+    Exchange(#[from] ExchangeError),
     /// There is none.
     #[error("there is no signed release for this host there (404)")]
     Missing,
@@ -52,12 +44,18 @@ impl FetchError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Dial(_) | Self::Http(_) | Self::Timeout => true,
+            Self::Exchange(error) => error.is_passing(),
             Self::Status(status) => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Request(_) | Self::Missing | Self::TooLong => false,
+            Self::Missing | Self::TooLong => false,
         }
+    }
+}
+
+impl From<hyper::Error> for FetchError {
+    fn from(error: hyper::Error) -> Self {
+        ExchangeError::from(error).into()
     }
 }
 
@@ -77,10 +75,12 @@ pub struct Download {
 pub async fn small(dialer: &Dialer, path: &str) -> Result<Vec<u8>, FetchError> {
     let Download { body, _connection, .. } = program(dialer, path, 0).await?;
     let body = Limited::new(body, limit::RELEASE_MANIFEST).collect();
-    let body = timeout(STALL, body).await.map_err(|_| FetchError::Timeout)?;
-    body.map(|body| body.to_bytes().to_vec()).map_err(|error| match error.downcast() {
-        Ok(error) => FetchError::Http(*error),
-        Err(_) => FetchError::TooLong,
+    let body = timeout(STALL, body).await.map_err(|_| ExchangeError::Timeout)?;
+    body.map(|body| body.to_bytes().to_vec()).map_err(|error| {
+        match error.downcast::<hyper::Error>() {
+            Ok(error) => FetchError::from(*error),
+            Err(_) => FetchError::TooLong,
+        }
     })
 }
 
@@ -97,8 +97,8 @@ pub async fn program(dialer: &Dialer, path: &str, from: u64) -> Result<Download,
     if from > 0 {
         request = request.header(header::RANGE, format!("bytes={from}-"));
     }
-    let request = request.body(Empty::<Bytes>::new())?;
-    let stream = dialer.dial().await?.stream;
+    let request = request.body(Empty::<Bytes>::new()).map_err(ExchangeError::from)?;
+    let stream = dialer.dial().await.map_err(ExchangeError::from)?.stream;
     let asked = async {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = AbortOnDropHandle::new(tokio::spawn(async {
@@ -107,7 +107,7 @@ pub async fn program(dialer: &Dialer, path: &str, from: u64) -> Result<Download,
         }));
         Ok::<_, hyper::Error>((sender.send_request(request).await?, connection))
     };
-    let answered = timeout(limit::ESTABLISH, asked).await.map_err(|_| FetchError::Timeout)?;
+    let answered = timeout(limit::ESTABLISH, asked).await.map_err(|_| ExchangeError::Timeout)?;
     let (answer, connection) = answered?;
     let (head, body) = answer.into_parts();
     let start = match head.status {
@@ -133,7 +133,7 @@ impl Download {
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
             let frame = timeout(STALL, self.body.frame()).await;
-            let Some(frame) = frame.map_err(|_| FetchError::Timeout)? else { return Ok(None) };
+            let Some(frame) = frame.map_err(|_| ExchangeError::Timeout)? else { return Ok(None) };
             if let Ok(data) = frame?.into_data() {
                 return Ok(Some(data));
             }
