@@ -13,6 +13,7 @@
 
 mod handover;
 mod opening;
+mod showing;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -322,98 +323,12 @@ impl Terminal {
         Next::GoOn
     }
 
-    /// Sends what the viewer missed, as far as it has room.
-    fn replay(&mut self) {
-        let Some(viewer) = &mut self.viewer else { return };
-        while let Some(data) = self.playback.replay(viewer.writable()) {
-            if viewer.end.send(data).is_err() {
-                return;
-            }
-        }
-    }
-
     /// Takes the backend down. The terminal is over, in whichever way that came.
     async fn end_backend(&mut self, exit: Exit) {
         let Some(backend) = self.backend.take() else { return };
         self.over = Some(backend.close(exit).await);
         let dropped = self.input.break_off();
         self.took(dropped);
-    }
-
-    /// The viewer hears of the end once it was sent everything.
-    fn tell_end(&mut self) {
-        if let Some(exit) = &self.over
-            && let Some(viewer) = &mut self.viewer
-            && self.playback.is_caught_up()
-        {
-            viewer.tell_end(exit);
-        }
-    }
-
-    /// The last viewer, if there is one, hears of the end whatever it has seen.
-    fn farewell(mut self) {
-        let exit = self.over.take().unwrap_or_else(|| Exit::because("the terminal broke"));
-        if let Some(mut viewer) = self.viewer.take() {
-            viewer.tell_end(&exit);
-        }
-    }
-
-    fn word(&self, word: FromTerminal) {
-        if let Some(viewer) = &self.viewer {
-            // A viewer that is gone is noticed where it is heard.
-            let _ = viewer.end.word(word);
-        }
-    }
-
-    fn connected(&mut self, offset: u64, end: u64) {
-        let (input_offset, host_key) = (self.accepted, self.host_key.clone());
-        if let Some(viewer) = &mut self.viewer {
-            let window = viewer.end.input_window();
-            viewer.connected(FromTerminal::Connected {
-                offset,
-                end,
-                input_offset,
-                window,
-                host_key,
-            });
-        }
-    }
-
-    fn attach(&mut self, attach: Attach) -> Next {
-        let Attach { end, offset, unseen, size, keep } = attach;
-        let attached = match self.playback.attach(offset, unseen) {
-            Ok(attached) => attached,
-            Err(error) => {
-                let error = OpenError::new(ErrorCode::BadRequest, error.to_string());
-                Viewer::opening(end).last_word(FromTerminal::Error(error));
-                return Next::GoOn;
-            }
-        };
-        if let Some(before) = self.viewer.take() {
-            before.replaced();
-        }
-        self.viewer = Some(Viewer::opening(end.with_pending(self.input.pending_len())));
-        (self.keep, self.left_at, self.report_at) = (keep, None, None);
-        self.reached.progress.attached(true);
-        self.connected(attached.offset, attached.end);
-        if self.eof {
-            self.word(FromTerminal::Eof);
-        }
-        if let (Some(size), Some(_)) = (size, &self.backend) {
-            self.input.resize(size);
-        }
-        Next::GoOn
-    }
-
-    /// The viewer is gone; the terminal is kept.
-    fn detach(&mut self) -> Next {
-        if let Some(viewer) = self.viewer.take() {
-            viewer.leave();
-        }
-        self.playback.detach();
-        (self.left_at, self.report_at) = (Some(Instant::now()), None);
-        self.reached.progress.attached(false);
-        Next::GoOn
     }
 
     /// When something has to be done though nothing happens.
