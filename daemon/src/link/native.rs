@@ -10,7 +10,7 @@ use gangplank_proto::settings::Settings;
 use gangplank_terminal::queue::Item;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::{BadMessage, Heard};
+use super::pump::{BadMessage, Heard};
 use crate::message;
 use crate::socket::{End, Received};
 

@@ -15,7 +15,8 @@ use gangplank_proto::patchmon::{FromPatchmon, ToPatchmon};
 use gangplank_proto::utf8::Utf8Stream;
 use gangplank_terminal::queue::Item;
 
-use super::{Heard, LegacyKey};
+use super::LegacyKey;
+use super::pump::Heard;
 use crate::message;
 use crate::store::JobReply;
 
