@@ -25,7 +25,9 @@ impl Counting {
     async fn start(site: &Site) -> Self {
         let mut page = Page::open(&site.admin, site.agent.host()).await;
         page.connected(json!({ "connection_mode": "pty", "username": shell_user() })).await;
-        page.keys("stty -echo; ENV= PS1= exec sh\r").await;
+        // What is typed while a shell edits its line is not what the next shell reads.
+        page.keys("stty -echo; echo re\"\"ady; ENV= PS1= exec sh\r").await;
+        page.shows("ready").await;
         page.keys("echo qu\"\"iet\r").await;
         page.shows("quiet\r\n").await;
         let shell = number(&mut page, "echo \"pid=$$.\"\r", "pid=").await;
