@@ -148,7 +148,7 @@ async fn what_is_published_is_what_is_told() {
         let mut enveloped = admin.listen(channel, "enveloped=1").await;
         let taken = fixture(channel)["taken"].as_array().expect("a list").clone();
         for (index, taken) in taken.iter().enumerate() {
-            let publisher = if index % 2 == 0 { &admin } else { &service };
+            let publisher = if index.is_multiple_of(2) { &admin } else { &service };
             let seq = publisher.published(channel, taken["message"].clone()).await;
             let told = next(&mut bare, channel, &taken["message"]).await;
             assert_eq!(told, taken["message"], "{channel}");
@@ -164,6 +164,10 @@ async fn what_is_published_is_what_is_told() {
         }
         for refused in fixture(channel)["refused"].as_array().expect("a list") {
             let text = refused["text"].as_str().expect("a text");
+            // Many may be published at once, though a message is never a list.
+            if text.starts_with('[') {
+                continue;
+            }
             let answer = raw_publish(&admin, channel, text).await;
             assert!(answer.starts_with("HTTP/1.1 400"), "{channel}: {}: {answer}", refused["name"]);
         }

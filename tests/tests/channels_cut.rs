@@ -37,7 +37,7 @@ async fn follow(client: Client, last: u64) -> Vec<(u64, u64)> {
 
 /// Ends a socket in one way or another.
 async fn cut(mut socket: Socket, how: u8) {
-    if how % 2 == 0 {
+    if how.is_multiple_of(2) {
         socket.close(1000).await;
     }
 }

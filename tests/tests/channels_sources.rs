@@ -1,6 +1,6 @@
 //! What the daemon says on the channels by itself.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use gangplank_proto::channel::Channel;
 use gangplank_tests::{
@@ -31,21 +31,32 @@ async fn a_terminal_s_life_is_told() {
     let admin = DAEMON.admin().await;
     let mut vpn = admin.listen(Channel::Vpn, "").await;
     let agent = Agent::enrol(&DAEMON, &admin, &Policy::everything("localhost:22")).await;
-    let mut page = Page::open(&admin, agent.host()).await;
-    page.refused(json!({ "connection_mode": "pty", "username": "nobody-that-may" })).await;
+    // Nobody listens where the listener was.
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("its address").port()
+    };
+    let silent = admin.add_host("silent", Some(("127.0.0.1", port))).await;
+    let silent = silent["id"].as_str().expect("an id");
+    let mut page = Page::open(&admin, silent).await;
+    let fields = json!({ "connection_mode": "direct", "username": "x", "password": "y" });
+    assert_eq!(page.refused(fields).await["code"], "unreachable");
     let mut life = Vec::new();
     for _ in 0..2 {
-        life.push(about(&mut vpn, Channel::Vpn, agent.host()).await["data"].clone());
+        life.push(about(&mut vpn, Channel::Vpn, silent).await["data"].clone());
     }
     let states: Vec<_> = life.iter().map(|data| &data["state"]).collect();
     assert_eq!(states, ["connecting", "error"], "{life:?}");
     assert_eq!(life[0]["session_id"], life[1]["session_id"]);
-    assert!(life[1]["code"].is_string() && life[1]["reason"].is_string(), "{life:?}");
+    assert_eq!(life[1]["code"], "unreachable", "{life:?}");
+    assert!(life[1]["reason"].is_string(), "{life:?}");
 
+    let mut page = Page::open(&admin, agent.host()).await;
     let fields = json!({ "connection_mode": "pty", "username": shell_user() });
     let connected = page.connected(fields).await;
     page.proves_a_shell().await;
     page.keys("exit\r").await;
+    assert_eq!(page.ended(Duration::from_secs(30)).await.code, 4010);
     for state in ["connecting", "connected", "disconnected"] {
         let data = about(&mut vpn, Channel::Vpn, agent.host()).await["data"].clone();
         assert_eq!(data["state"], state, "{data}");

@@ -36,8 +36,9 @@ const CROWD: usize = 500;
 /// Subscribers of a stream, its events a second, and its seconds.
 const STREAM: (usize, u64, u64) = (100, 10_000, 10);
 
-/// Publications a second into which a stream is cut.
+/// Publications a second into which a stream is cut, and who make them.
 const PUBLICATIONS: u64 = 100;
+const PUBLISHERS: u64 = 4;
 
 const NAME: &str = "Gangplank";
 
@@ -120,7 +121,7 @@ async fn listen(admin: &Client, crowd: usize, part: u64) -> (Arc<Received>, Join
         listening.spawn(async move {
             while let Some(Incoming::Text(_)) = socket.next_within(Duration::from_secs(600)).await {
                 let count = received.count.fetch_add(1, Ordering::AcqRel) + 1;
-                if count % part == 0 {
+                if count.is_multiple_of(part) {
                     received.news.notify_one();
                 }
             }
@@ -182,14 +183,30 @@ async fn through((crowd, rate, seconds): (usize, u64, u64)) -> Result<Values> {
     received.until(each * crowd as u64).await?;
     let (before, cpu) = (usage::resident(&[pid]), usage::cpu(&[pid]));
     let begin = Instant::now();
-    let mut beat = interval(Duration::from_secs(1) / u32::try_from(PUBLICATIONS)?);
-    let mut most = before;
     let publications = PUBLICATIONS * seconds;
-    for publication in 0..publications {
-        beat.tick().await;
-        publisher.publish(&body).await?;
-        if publication % PUBLICATIONS == 0 {
-            most = most.max(usage::resident(&[pid]));
+    let mut publishing = JoinSet::new();
+    for _ in 0..PUBLISHERS {
+        let mut publisher = Publisher::open(&admin, Channel::Alerts).await?;
+        let body = body.clone();
+        publishing.spawn(async move {
+            let every = Duration::from_secs(1) / u32::try_from(PUBLICATIONS / PUBLISHERS)?;
+            let mut beat = interval(every);
+            for _ in 0..publications / PUBLISHERS {
+                beat.tick().await;
+                publisher.publish(&body).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    let mut most = before;
+    let mut look = interval(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            done = publishing.join_next() => match done {
+                Some(done) => done??,
+                None => break,
+            },
+            _ = look.tick() => most = most.max(usage::resident(&[pid])),
         }
     }
     let published = Instant::now();
