@@ -20,11 +20,14 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, Pro
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 
-use crate::guard::{Guard, Misdeed};
+use crate::guard::{Guard, Misdeed, Pace};
 use crate::inspect::{Direction, Slot};
 
 /// How long input is discarded after our close frame, so that the code arrives before any reset.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Pings of a peer in a minute.
+const PINGS: u64 = 600;
 
 /// How soon a missed ping is followed by the one that decides.
 const SECOND_CHANCE: Duration = Duration::from_secs(5);
@@ -91,6 +94,7 @@ pub struct Reader<S> {
     blame: Option<(Guard, IpAddr)>,
     /// Who may look at what goes by.
     slot: Option<Arc<Slot>>,
+    pings: Pace,
 }
 
 /// The writing half.
@@ -141,7 +145,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             round_trip: AtomicU64::new(0),
         });
         Self {
-            reader: Reader { stream, life: Arc::clone(&life), blame: None, slot: None },
+            reader: Reader {
+                stream,
+                life: Arc::clone(&life),
+                blame: None,
+                slot: None,
+                pings: Pace::new(PINGS, Duration::from_secs(60)),
+            },
             writer: Writer { sink, gathering: Gathering::default(), slot: None },
             heartbeat: Heartbeat { life, every: heartbeat },
         }
@@ -194,6 +204,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
                     }
                 }
                 Message::Close(_) => return Err(End::Gone),
+                // The library answers the latest only, so they fill no memory; but they cost time.
+                Message::Ping(_) if !self.pings.take(1) => {
+                    return Err(End::close(CloseCode::Policy, "too many pings"));
+                }
                 Message::Ping(_) | Message::Frame(_) => {}
             }
         }

@@ -38,6 +38,7 @@ pub mod process;
 pub mod program;
 pub mod release;
 pub mod returning;
+pub mod rig;
 pub mod scratch;
 pub mod service_manager;
 pub mod site;

@@ -40,6 +40,12 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 2_000)]
         count: u64,
     },
+    /// Attack a daemon with a control group beside it, each attack so many times as long.
+    Attacks {
+        /// How many times.
+        #[arg(long, default_value_t = 10)]
+        count: u64,
+    },
     /// Pull the cable of an agent with a busy terminal: packets vanish, nobody is told.
     Cut {
         /// For how long.
@@ -75,6 +81,9 @@ pub(crate) fn run(soak: &Soak) -> Outcome {
         Soak::Jobs { count } => {
             let test = ["--test", "jobs", "random_deaths"];
             end_to_end(&test, ("GANGPLANK_SOAK_JOB_KILLS", *count))
+        }
+        Soak::Attacks { count } => {
+            end_to_end(&["--test", "attacks"], ("GANGPLANK_SOAK_ATTACKS", *count))
         }
         Soak::Cycles { count } => {
             end_to_end(&["--test", "cycles"], ("GANGPLANK_SOAK_CYCLES", *count))
