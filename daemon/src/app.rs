@@ -21,6 +21,7 @@ use crate::ingest::Quotas;
 use crate::inspect::Inspector;
 use crate::job::Jobs;
 use crate::keeper::DirectKeeper;
+use crate::oidc::Oidc;
 use crate::patchmon::Patchmon;
 use crate::registry::Registry;
 use crate::schedule::Schedules;
@@ -43,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// Who is asking, and what they may do.
     pub auth: Auth,
+    /// Single sign-on.
+    pub oidc: Oidc,
     /// Rights to open a socket.
     pub tickets: Tickets,
     /// Limits against peers.
@@ -121,6 +124,7 @@ impl App {
             tickets: Tickets::new(store.clone(), clock.clone()),
             events: Events::new(store.clone(), clock.clone(), tracker.clone()),
             guard,
+            oidc: Oidc::default(),
             inspector: Inspector::new(clock.clone()),
             registry: Arc::default(),
             sessions: Arc::default(),

@@ -19,26 +19,36 @@ use crate::store::{Candidate, LOGIN_LIFE, NewLogin, Store, StoreError};
 
 mod account;
 mod api_key;
+mod challenge;
 mod fleet;
+mod passkey;
 mod password;
 mod permission;
 mod principal;
 mod revocation;
+mod second_factor;
 mod secret;
 mod slowdown;
 mod token;
+mod totp;
+mod vault;
 
 pub use api_key::Credential;
+pub(crate) use challenge::Challenges;
 pub use fleet::{Admitted, NewToken, ProvisioningToken};
+pub use passkey::{PasskeyChallenge, Site};
 pub use password::{LONGEST_PASSWORD, PasswordError, Passwords, SHORTEST_PASSWORD};
 pub use permission::{BUILT_IN_ROLES, Permission, Permissions, UnknownPermission};
 pub use principal::{AgentIdentity, Principal, Username, UsernameError};
 pub use revocation::{Change, Listener, News, Revocations};
+pub use second_factor::{Proof, TotpOffer};
 pub use secret::{SHORTEST_SECRET, SecretError, ServerSecret};
 pub use token::{API_AUDIENCE, SOCKET_TOKEN_LIFE, TOKEN_LIFE};
+pub use vault::VaultError;
 
 use api_key::{ApiKeys, KeyVerdict};
 use password::Verdict;
+use second_factor::{Beside, Factors, used};
 use slowdown::Slowdown;
 use token::{Bearer, Tokens};
 
@@ -55,6 +65,24 @@ pub enum AuthError {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// The password was right, and a code has to come with it.
+    #[error("a code is needed beside the password")]
+    CodeNeeded,
+    /// The code is wrong, too old, or was used before.
+    #[error("the code is wrong or was used already")]
+    CodeWrong,
+    /// The password was right, and this person has to use their passkey.
+    #[error("this account is entered by passkey")]
+    PasskeyNeeded,
+    /// What a browser made is not what it was asked for.
+    #[error("the browser's passkey can't be taken: it is not what was asked for")]
+    PasskeyRefused,
+    /// The password was right, and a second factor has to be enrolled in the console first.
+    #[error("a second factor has to be enrolled first")]
+    EnrolmentNeeded,
+    /// A secret of the store can't be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A password can't be taken, or not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -96,6 +124,8 @@ pub struct Auth {
     tokens: Tokens,
     revocations: Revocations,
     slowdown: Slowdown,
+    factors: Factors,
+    passkeys: passkey::Passkeys,
 }
 
 impl Auth {
@@ -113,6 +143,8 @@ impl Auth {
             tokens: Tokens::new(secret),
             revocations: Revocations::default(),
             slowdown: Slowdown::new(),
+            factors: Factors::new(secret),
+            passkeys: passkey::Passkeys::default(),
         }
     }
 
@@ -122,36 +154,68 @@ impl Auth {
         &self.revocations
     }
 
-    /// Logs a person in by password, for a browser.
+    /// Logs a person in by password, and a code where they have them, for a browser.
     ///
     /// # Errors
     /// [`AuthError::Invalid`], alike for unknown users, wrong passwords and disabled users;
-    /// [`AuthError::Throttled`].
-    pub async fn login(
+    /// [`AuthError::Throttled`]. Only once the password was right: [`AuthError::CodeNeeded`],
+    /// [`AuthError::CodeWrong`], [`AuthError::PasskeyNeeded`].
+    pub async fn login<'a>(
         &self,
         username: &str,
-        password: &Secret,
+        proof: impl Into<Proof<'a>>,
         source: IpAddr,
     ) -> Result<CookieLogin, AuthError> {
-        let person = self.identify(username, password, source).await?;
+        let proof = proof.into();
+        let person = self.identify(username, proof.password, source).await?;
+        let beside = self.beside(&person, proof.code, source).await?;
+        self.cookie_login(person, beside, source).await
+    }
+
+    /// Logs a person in whom a provider of single sign-on has vouched for, for a browser.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`] for disabled users.
+    pub async fn external_login(
+        &self,
+        person: Candidate,
+        source: IpAddr,
+    ) -> Result<CookieLogin, AuthError> {
+        if !person.enabled {
+            return Err(AuthError::Invalid);
+        }
+        self.cookie_login(person, Beside::default(), source).await
+    }
+
+    async fn cookie_login(
+        &self,
+        person: Candidate,
+        beside: Beside,
+        source: IpAddr,
+    ) -> Result<CookieLogin, AuthError> {
         let cookie = random::token()?;
         let hash = random::token_hash(cookie.expose());
-        let principal = self.begin(person, Some(hash), LOGIN_LIFE, source).await?;
+        let principal = self.begin(person, Some(hash), LOGIN_LIFE, beside, source).await?;
         Ok(CookieLogin { principal, cookie, life: LOGIN_LIFE })
     }
 
     /// Gives a person who knows their password an access token for the API.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
-    pub async fn token(
+    /// As [`login`](Self::login), and [`AuthError::EnrolmentNeeded`].
+    pub async fn token<'a>(
         &self,
         username: &str,
-        password: &Secret,
+        proof: impl Into<Proof<'a>>,
         source: IpAddr,
     ) -> Result<AccessToken, AuthError> {
-        let person = self.identify(username, password, source).await?;
-        let principal = self.begin(person, None, TOKEN_LIFE, source).await?;
+        let proof = proof.into();
+        let person = self.identify(username, proof.password, source).await?;
+        let beside = self.beside(&person, proof.code, source).await?;
+        if beside.must_enrol {
+            return Err(AuthError::EnrolmentNeeded);
+        }
+        let principal = self.begin(person, None, TOKEN_LIFE, beside, source).await?;
         self.token_for(&principal, API_AUDIENCE)
     }
 
@@ -312,6 +376,7 @@ impl Auth {
         person: Candidate,
         token_hash: Option<String>,
         life: Duration,
+        beside: Beside,
         source: IpAddr,
     ) -> Result<Principal, AuthError> {
         let now = self.clock.now();
@@ -322,8 +387,10 @@ impl Auth {
             token_hash,
             source: Some(source),
             expires_at: now.plus(life),
+            factor: beside.factor,
+            must_enrol: beside.must_enrol,
         };
-        let login = self.store.create_login(&by, new).await?;
+        let login = self.store.create_login(&by, new).await.map_err(used)?;
         let found = self.store.principal_of_login(person.tenant, login, false, now).await?;
         found.ok_or(AuthError::Invalid)
     }

@@ -55,6 +55,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Authentication.
     pub auth: AuthConfig,
+    /// The provider of single sign-on, if there is one.
+    pub oidc: Option<OidcConfig>,
     /// What terminals may dial.
     pub ssh: Ssh,
     /// Commands to hosts.
@@ -133,6 +135,33 @@ pub struct AuthConfig {
     pub legacy_cookie: bool,
     /// The configured server secret.
     pub secret: Option<Secret>,
+}
+
+/// A provider of single sign-on.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "every field is documented once, in the list of keys")]
+pub struct OidcConfig {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<Secret>,
+    pub scopes: Vec<String>,
+    pub groups_claim: String,
+    pub username_claim: String,
+    pub roles: Vec<GroupRole>,
+    pub create: bool,
+    pub label: String,
+    pub ca: Option<PathBuf>,
+}
+
+/// A role that the members of a group have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRole {
+    /// The group, as the provider writes it.
+    pub group: String,
+    /// The tenant, by name; the first one when none is named.
+    pub tenant: Option<String>,
+    /// The role.
+    pub role: String,
 }
 
 /// What terminals may dial.

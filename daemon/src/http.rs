@@ -1,5 +1,6 @@
 //! HTTP: the route table and the way from it to answers. Nothing below this module names HTTP.
 
+mod account;
 mod agent;
 mod approval_policies;
 mod approvals;
@@ -29,10 +30,13 @@ mod install;
 mod jobs;
 mod license;
 mod login;
+mod oidc;
 mod openapi;
+mod passkeys;
 mod patchmon;
 mod public;
 mod publish;
+mod qr;
 mod release;
 pub mod route;
 mod schedules;

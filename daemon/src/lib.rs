@@ -34,6 +34,7 @@ pub mod listener;
 pub mod logging;
 pub mod message;
 pub mod notify;
+pub mod oidc;
 pub mod patchmon;
 pub mod random;
 pub mod registry;

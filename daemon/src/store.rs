@@ -25,6 +25,7 @@ mod compliance;
 mod directory;
 mod error;
 mod event;
+mod external;
 mod history;
 mod host;
 mod host_key;
@@ -33,11 +34,14 @@ mod inbox;
 mod job;
 mod license;
 mod login;
+mod own;
 mod page;
+mod passkey;
 mod patchmon;
 mod provisioning;
 mod row;
 mod schedule;
+mod second_factor;
 mod security;
 mod session;
 mod settings;
@@ -71,10 +75,13 @@ pub use job::{
 };
 pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
+pub use own::OwnLogin;
 pub use page::{Page, PageRequest};
+pub use passkey::{NewPasskey, StoredPasskey};
 pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
 pub use schedule::{NewSchedule, Schedule, Turns};
+pub use second_factor::{Factor, SecondFactors, StoredTotp};
 pub use security::{SecurityEvent, SecurityFilter, SecurityKind, Severity};
 pub use session::{Left, NewSession, Session, SessionMessage, SessionNews};
 pub use telemetry::{Ages, Ingested, Names, Parcel, Reading, Readings, Record};
@@ -189,6 +196,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "channels", include_str!("../migrations/0013_channels.sql")),
     (14, "approvals", include_str!("../migrations/0014_approvals.sql")),
     (15, "people", include_str!("../migrations/0015_people.sql")),
+    (16, "second factors", include_str!("../migrations/0016_second_factors.sql")),
     (17, "devices", include_str!("../migrations/0017_devices.sql")),
     (18, "security events", include_str!("../migrations/0018_security_events.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),

@@ -67,6 +67,10 @@ async fn main() {
             .until("the host list", "document.querySelectorAll('ul.hosts li').length === 4")
             .await;
         browser.screenshot(&images.join(format!("hosts-{scheme}.png"))).await;
+        browser.click_text("Account of admin").await;
+        browser.shows("this one").await;
+        browser.screenshot(&images.join(format!("account-{scheme}.png"))).await;
+        browser.go_back().await;
         browser.click_text("Terminal on harbour").await;
         browser.until("the terminal", "document.querySelector('[data-state=connected]')").await;
         browser.keys("PS1='ada@harbour:\\w$ '; cd /usr; clear\r").await;

@@ -322,6 +322,43 @@ impl Browser {
         self.devtools.call("Emulation.setDeviceMetricsOverride", params).await;
     }
 
+    /// Plugs an authenticator in that keeps passkeys and says of its person, unasked, that it is
+    /// them. Its id.
+    pub async fn authenticator(&mut self) -> String {
+        self.devtools.call("WebAuthn.enable", json!({})).await;
+        let options = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true,
+            "automaticPresenceSimulation": true,
+        });
+        let options = json!({ "options": options });
+        let added = self.devtools.call("WebAuthn.addVirtualAuthenticator", options).await;
+        added["authenticatorId"].as_str().expect("an authenticator").to_owned()
+    }
+
+    /// The passkeys of an authenticator, with their private halves.
+    pub async fn passkeys(&mut self, authenticator: &str) -> Vec<Value> {
+        let which = json!({ "authenticatorId": authenticator });
+        let mut answer = self.devtools.call("WebAuthn.getCredentials", which).await;
+        answer["credentials"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts a passkey into an authenticator in place of the one of that id.
+    pub async fn put_passkey(&mut self, authenticator: &str, passkey: &Value) {
+        let which = json!({
+            "authenticatorId": authenticator, "credentialId": passkey["credentialId"],
+        });
+        self.devtools.call("WebAuthn.removeCredential", which).await;
+        let what = json!({ "authenticatorId": authenticator, "credential": passkey });
+        self.devtools.call("WebAuthn.addCredential", what).await;
+    }
+
+    /// Says whether an authenticator finds that it is its person who touches it.
+    pub async fn recognises(&mut self, authenticator: &str, recognised: bool) {
+        let what = json!({ "authenticatorId": authenticator, "isUserVerified": recognised });
+        self.devtools.call("WebAuthn.setUserVerified", what).await;
+    }
+
     /// Says that the person prefers dark or light pages.
     pub async fn prefers(&mut self, scheme: &str) {
         let params = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });

@@ -13,6 +13,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod authenticator;
 pub mod browser;
 pub mod channel;
 pub mod console;
@@ -36,6 +37,7 @@ pub mod patchmon_server;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod provider;
 pub mod release;
 pub mod returning;
 pub mod rig;

@@ -89,8 +89,11 @@ async function refusal(response: Response): Promise<ApiError> {
 
 const id = encodeURIComponent;
 
-export const login = (username: string, password: string) =>
-  call<{ user: User }>("POST", "auth/login", { body: { username, password }, anonymous: true });
+export const login = (username: string, password: string, totp?: string) =>
+  call<{ user: User }>("POST", "auth/login", {
+    body: { username, password, ...(totp === undefined ? {} : { totp }) },
+    anonymous: true,
+  });
 export const logout = () => call<void>("POST", "auth/logout", { anonymous: true });
 export const me = () => call<{ user: User }>("GET", "auth/me", { anonymous: true });
 

@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { AccountPage } from "./account/page";
 import { Nav } from "./nav/nav";
 import { LoginPage } from "./pages/login";
 import { PAGES } from "./pages/table";
@@ -72,9 +73,9 @@ function Head({ onHelp }: { onHelp: () => void }) {
         </svg>
         <span>Gangplank</span>
       </Link>
-      {user.value && <Nav />}
+      {user.value && !user.value.must_enrol && <Nav />}
       <div class="head-end">
-        {user.value && (
+        {user.value && !user.value.must_enrol && (
           <ConnectionMark state={stream.value} what="What this page shows" onRetry={retryNow} />
         )}
         <MyTerminals />
@@ -83,14 +84,24 @@ function Head({ onHelp }: { onHelp: () => void }) {
           <Icon name="help" />
         </button>
         {user.value && (
+          <Link
+            to="account"
+            class="button icon user"
+            current={route.value.page === "account"}
+            label={`Account of ${user.value.username}`}
+          >
+            <span class="user-name">{user.value.username}</span>
+            <Icon name="person" />
+          </Link>
+        )}
+        {user.value && (
           <button
             type="button"
-            class="icon user"
+            class="icon"
             title={`Log out ${user.value.username}`}
             aria-label={`Log out ${user.value.username}`}
             onClick={() => void logout().catch(complain)}
           >
-            <span class="user-name">{user.value.username}</span>
             <Icon name="out" />
           </button>
         )}
@@ -116,6 +127,7 @@ function Page() {
   }
   if (user.value === undefined) return <Loading what="the console" />;
   if (page === "login" || user.value === null) return <LoginPage />;
+  if (user.value.must_enrol) return <AccountPage />;
   if (View) return <View />;
   return TerminalPage.value ? null : <Loading what="the terminal" />;
 }
@@ -143,7 +155,7 @@ export function App() {
       <Head onHelp={() => setHelp(true)} />
       <main id="main" tabIndex={-1}>
         <Page />
-        {user.value && Terminals && <Terminals />}
+        {user.value && !user.value.must_enrol && Terminals && <Terminals />}
       </main>
       {help && <Help onClose={() => setHelp(false)} />}
       <Toasts />

@@ -23,6 +23,7 @@ export const NAMES = [
   "users",
   "audit",
   "security",
+  "account",
   "trust",
 ] as const;
 
@@ -63,12 +64,20 @@ export function goToLogin(): void {
   go("login", { next: `${page}?${query.toString()}` }, true);
 }
 
-/** Comes back from the login page. Only pages of our own are taken, never a foreign address. */
-export function goBackFromLogin(): void {
+/** Where the person wanted to go. Only pages of our own are taken, never a foreign address. */
+function wanted(): [PageName, Record<string, string>] {
   const [name = "", search = ""] = (route.value.query.get("next") ?? "").split("?", 2);
   const page = NAMES.find((known) => known === name && known !== "login") ?? "hosts";
-  go(page, Object.fromEntries(new URLSearchParams(search)), true);
+  return [page, Object.fromEntries(new URLSearchParams(search))];
 }
+
+/** Comes back from the login page. */
+export function goBackFromLogin(): void {
+  go(...wanted(), true);
+}
+
+/** The address to come back to from another server. */
+export const placeAfterLogin = (): string => pageAddress(...wanted());
 
 addEventListener("popstate", () => {
   route.value = parse(location);

@@ -43,7 +43,12 @@ export function may(permission: string): boolean {
 function begin(who: User): void {
   startError.value = null;
   const before = user.value;
-  if (before?.id === who.id) {
+  // Who has to enrol a second factor first finds every other door closed.
+  if (who.must_enrol) {
+    user.value = who;
+    return;
+  }
+  if (before?.id === who.id && !before.must_enrol) {
     if (before.permissions.join() === who.permissions.join()) return;
     user.value = who;
     startWatching(may);
@@ -81,8 +86,13 @@ export function lost(): void {
   goToLogin();
 }
 
-export async function login(username: string, password: string): Promise<void> {
-  begin((await api.login(username, password)).user);
+export async function login(username: string, password: string, totp?: string): Promise<void> {
+  begin((await api.login(username, password, totp)).user);
+}
+
+/** Goes on as somebody whom the daemon has let in another way than by password. */
+export function welcome(who: User): void {
+  begin(who);
 }
 
 export async function logout(): Promise<void> {

@@ -12,6 +12,8 @@ export interface User {
   tenant: { id: string; name: string };
   roles: string[];
   permissions: string[];
+  /** Nothing is possible before a second factor is set up. */
+  must_enrol?: boolean;
 }
 
 export type Presence = "online" | "stale" | "offline" | "pending";

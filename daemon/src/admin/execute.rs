@@ -177,6 +177,8 @@ impl Admin {
                 }
                 self.auth.set_roles(self.tenant, by, user.id, &roles).await?;
                 self.auth.set_disabled(self.tenant, by, user.id, false).await?;
+                // Whoever has to recover access has not got the second factor either.
+                self.auth.reset_second_factors(self.tenant, by, user.id).await?;
                 self.auth.set_password(self.tenant, by, user.id, &password).await?;
             }
         }

@@ -25,6 +25,8 @@ pub struct Principal {
     pub username: String,
     /// The login by which they are here; its end ends what hangs on it.
     pub login: LoginId,
+    /// Whether they may do nothing yet but enrol a second factor, because their tenant wants one.
+    pub must_enrol: bool,
     /// Their roles, sorted.
     pub roles: Vec<String>,
     /// What the roles allow.

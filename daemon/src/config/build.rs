@@ -23,6 +23,8 @@ use super::{
     Limits, Listen, Log, LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
 };
 
+mod oidc;
+
 /// Fewest bytes of any secret in production, and of those that others sign with everywhere.
 const SHORTEST_SECRET: usize = 32;
 
@@ -68,6 +70,7 @@ pub(super) fn build(
         server: values.server(),
         tls: values.tls(),
         auth: values.auth(),
+        oidc: values.oidc(),
         ssh: Ssh {
             allow: values.parsed("ssh.allow", "write networks, such as [\"10.0.0.0/8\"]"),
             deny: values.parsed("ssh.deny", "write networks, such as [\"10.0.0.0/8\"]"),

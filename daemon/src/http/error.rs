@@ -47,6 +47,13 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "your role does not allow this")
     }
 
+    /// 403: the person has to enrol a second factor before anything else.
+    #[must_use]
+    pub fn enrolment() -> Self {
+        let message = "your organisation wants a second factor: set one up on your account page";
+        Self::new(StatusCode::FORBIDDEN, "second_factor_required", message)
+    }
+
     /// 403: not from a page of ours.
     #[must_use]
     pub fn origin() -> Self {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use gangplank_proto::id::{HostId, TenantId};
 use gangplank_proto::secret::Secret;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
@@ -596,7 +596,7 @@ pub(super) fn session_cookie(app: &App, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The value of a cookie.
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
     let mut pairs = fields.flat_map(|field| field.split(';'));
     pairs.find_map(|pair| {
@@ -606,6 +606,12 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 async fn authorise(app: &App, route: &Route, call: &Call) -> Result<(), Refusal> {
+    if let Caller::Person(who) = &call.caller
+        && who.must_enrol
+        && !route.enrolling
+    {
+        return Err(Refusal::enrolment());
+    }
     let (Some(permission), Caller::Person(who)) = (route.permission, &call.caller) else {
         return Ok(());
     };
@@ -647,10 +653,23 @@ pub(super) fn auth_refusal(error: AuthError) -> Refusal {
         AuthError::Throttled { retry_after } => {
             Refusal::too_many("too many attempts", retry_after.as_secs())
         }
+        AuthError::CodeNeeded => {
+            Refusal::new(StatusCode::UNAUTHORIZED, "totp_required", error.to_string())
+        }
+        AuthError::CodeWrong => {
+            Refusal::new(StatusCode::UNAUTHORIZED, "totp_invalid", error.to_string())
+        }
+        AuthError::PasskeyNeeded => {
+            Refusal::new(StatusCode::UNAUTHORIZED, "passkey_required", error.to_string())
+        }
+        AuthError::PasskeyRefused => {
+            Refusal::new(StatusCode::BAD_REQUEST, "passkey_refused", error.to_string())
+        }
+        AuthError::EnrolmentNeeded => Refusal::enrolment(),
         AuthError::Password(error) => Refusal::bad_request(error.to_string()),
         AuthError::Store(error) => error.into(),
-        AuthError::Random(error) => {
-            tracing::error!(%error, "no randomness");
+        AuthError::Random(_) | AuthError::Vault(_) => {
+            tracing::error!(%error, "a credential can't be made or read");
             Refusal::internal()
         }
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::Refusal;
 use super::gate::{Call, auth_refusal, banned};
 use crate::app::App;
-use crate::auth::{API_AUDIENCE, AuthError, Principal};
+use crate::auth::{API_AUDIENCE, AuthError, CookieLogin, Principal, Proof};
 use crate::guard::Visitor;
 
 /// Name of the session cookie. The prefix makes browsers insist on `Secure` and `Path=/`.
@@ -21,22 +21,41 @@ pub(super) const COOKIE: &str = "__Host-session";
 struct Login {
     username: String,
     password: Secret,
+    /// A code by time or a recovery code, from those who have them.
+    #[serde(default)]
+    totp: Option<Secret>,
 }
 
 pub(super) async fn login(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     limit(&app, &call)?;
-    let Login { username, password } = call.json().await?;
-    let login = app.auth.login(&username, &password, call.peer.addr).await;
+    let Login { username, password, totp } = call.json().await?;
+    let proof = Proof { password: &password, code: totp.as_ref() };
+    let login = app.auth.login(&username, proof, call.peer.addr).await;
     let login = login.map_err(|error| refusal(&app, &call, &username, error))?;
-    succeeded(&app, &call, &login.principal)?;
+    welcome(&app, &call, &login)
+}
+
+/// The answer that logs a browser in.
+pub(super) fn welcome(app: &App, call: &Call, login: &CookieLogin) -> Result<Response, Refusal> {
+    let cookie = session_cookie(app, call, login)?;
     let mut response = super::json(StatusCode::OK, &json!({ "user": user(&login.principal) }))?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The cookie of a login that has just been made, for those who are let in from where they are.
+pub(super) fn session_cookie(
+    app: &App,
+    call: &Call,
+    login: &CookieLogin,
+) -> Result<HeaderValue, Refusal> {
+    succeeded(app, call, &login.principal)?;
     let cookie = format!(
         "{COOKIE}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict",
         login.cookie.expose(),
         login.life.as_secs()
     );
-    response.headers_mut().insert(header::SET_COOKIE, cookie_value(&cookie)?);
-    Ok(response)
+    cookie_value(&cookie)
 }
 
 #[derive(Deserialize)]
@@ -50,8 +69,9 @@ struct TokenFor {
 
 pub(super) async fn token(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     limit(&app, &call)?;
-    let TokenFor { login: Login { username, password }, audience } = call.json().await?;
-    let token = app.auth.token(&username, &password, call.peer.addr).await;
+    let TokenFor { login: Login { username, password, totp }, audience } = call.json().await?;
+    let proof = Proof { password: &password, code: totp.as_ref() };
+    let token = app.auth.token(&username, proof, call.peer.addr).await;
     let mut token = token.map_err(|error| refusal(&app, &call, &username, error))?;
     let who = app.auth.bearer(token.token.expose(), API_AUDIENCE).await.map_err(auth_refusal)?;
     succeeded(&app, &call, &who)?;
@@ -89,10 +109,11 @@ fn user(who: &Principal) -> Value {
         "tenant": { "id": who.tenant, "name": who.tenant_name },
         "roles": who.roles,
         "permissions": who.permissions,
+        "must_enrol": who.must_enrol,
     })
 }
 
-fn limit(app: &App, call: &Call) -> Result<(), Refusal> {
+pub(super) fn limit(app: &App, call: &Call) -> Result<(), Refusal> {
     match banned(app, call) {
         None => Ok(()),
         Some(wait) => {
@@ -114,15 +135,17 @@ fn succeeded(app: &App, call: &Call, who: &Principal) -> Result<(), Refusal> {
 }
 
 fn refusal(app: &App, call: &Call, username: &str, error: AuthError) -> Refusal {
-    if matches!(error, AuthError::Invalid) {
+    if matches!(error, AuthError::Invalid | AuthError::CodeWrong) {
         app.guard.login_failed(call.peer.addr, username, app.clock.now());
         app.guard.failed(call.peer.addr, "login");
+    }
+    if matches!(error, AuthError::Invalid) {
         let message = "wrong username or password";
         return Refusal::new(StatusCode::UNAUTHORIZED, "invalid_credentials", message);
     }
     auth_refusal(error)
 }
 
-fn cookie_value(cookie: &str) -> Result<HeaderValue, Refusal> {
+pub(super) fn cookie_value(cookie: &str) -> Result<HeaderValue, Refusal> {
     HeaderValue::from_str(cookie).map_err(|_| Refusal::internal())
 }

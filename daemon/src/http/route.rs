@@ -101,6 +101,8 @@ pub struct Route {
     pub origin: OriginRule,
     /// The credentials that it takes; none means that it is public.
     pub credentials: &'static [Credential],
+    /// Whether it takes a login that may do nothing yet but enrol a second factor.
+    pub enrolling: bool,
     /// The right that it needs.
     pub permission: Option<Permission>,
     /// What it does, for the OpenAPI document.

@@ -6,6 +6,7 @@ macro_rules! handler {
     };
 }
 
+mod account;
 mod approvals;
 mod channels;
 mod claims;
@@ -52,6 +53,7 @@ fn open(path: &'static str, summary: &'static str, handler: Handler) -> Route {
         kind: Kind::Public,
         origin: OriginRule::Any,
         credentials: &[],
+        enrolling: false,
         permission: None,
         summary,
         handler,
@@ -71,6 +73,7 @@ fn person(
         kind: Kind::Person,
         origin: OriginRule::OursWithCookie,
         credentials: PERSON,
+        enrolling: false,
         permission,
         summary,
         handler,
@@ -114,8 +117,14 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             method: M::POST,
             ..open("/api/v1/auth/token", "Get an access token", handler!(login::token))
         },
-        person(M::POST, "/api/v1/auth/logout", None, "Log out", handler!(login::logout)),
-        person(M::GET, "/api/v1/auth/me", None, "Who I am", handler!(login::me)),
+        Route {
+            enrolling: true,
+            ..person(M::POST, "/api/v1/auth/logout", None, "Log out", handler!(login::logout))
+        },
+        Route {
+            enrolling: true,
+            ..person(M::GET, "/api/v1/auth/me", None, "Who I am", handler!(login::me))
+        },
         person(
             M::POST,
             "/api/v1/auth/ssh-ticket",
@@ -243,6 +252,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         },
     ];
     routes.extend(jobs::routes());
+    routes.extend(account::routes());
     routes.extend(approvals::routes());
     routes.extend(inbox::routes());
     routes.extend(claims::routes());

@@ -242,6 +242,11 @@ fn what_is_open_is_named() {
             "GET /{*path}",
             "POST /api/v1/auth/login",
             "POST /api/v1/auth/token",
+            "POST /api/v1/auth/passkey/start",
+            "POST /api/v1/auth/passkey",
+            "GET /api/v1/auth/methods",
+            "GET /api/v1/auth/oidc/start",
+            "GET /api/v1/auth/oidc/callback",
             "POST /api/v1/hosts/bootstrap/exchange",
             "GET /api/v1/hosts/remove",
         ]

@@ -9,6 +9,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::audit::append;
 use super::row::{parsed, time};
+use super::second_factor::{Factor, use_factor};
 use super::user::rights;
 use super::{Store, StoreError};
 use crate::audit::{By, Entry};
@@ -37,20 +38,28 @@ pub struct NewLogin {
     pub source: Option<IpAddr>,
     /// When it ends in any case.
     pub expires_at: Timestamp,
+    /// The code that was shown, used up with this login.
+    pub factor: Option<Factor>,
+    /// Whether it may do nothing yet but enrol a second factor.
+    pub must_enrol: bool,
 }
 
 impl Store {
     /// Makes a login, and says so in the audit.
     ///
     /// # Errors
-    /// When the database fails; the login must then not be confirmed.
+    /// [`StoreError::Refused`] when the code that was shown is used up; when the database fails. The
+    /// login must then not be confirmed.
     pub async fn create_login(&self, by: &By, new: NewLogin) -> Result<LoginId, StoreError> {
         let login = LoginId::new();
         let mut write = self.write().await?;
         let with_cookie = new.token_hash.is_some();
+        if let Some(factor) = &new.factor {
+            use_factor(&mut write, new.tenant, new.user, factor).await?;
+        }
         sqlx::query(
             "INSERT INTO logins (id, tenant_id, user_id, token_hash, source, created_at, used_at, \
-             expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+             expires_at, must_enrol) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)",
         )
         .bind(login.to_string())
         .bind(new.tenant.to_string())
@@ -59,6 +68,7 @@ impl Store {
         .bind(new.source.map(|source| source.to_string()))
         .bind(by.at.millis())
         .bind(new.expires_at.millis())
+        .bind(new.must_enrol)
         .execute(&mut *write)
         .await?;
         sqlx::query("UPDATE users SET last_login_at = $1 WHERE tenant_id = $2 AND id = $3")
@@ -87,7 +97,7 @@ impl Store {
     ) -> Result<Option<Principal>, StoreError> {
         let mut reader = self.reader.acquire().await?;
         let row = sqlx::query(
-            "SELECT l.id AS login_id, l.used_at, t.id AS tenant_id, t.name AS tenant_name, \
+            "SELECT l.id AS login_id, l.used_at, l.must_enrol, t.id AS tenant_id, t.name AS tenant_name, \
              u.id AS user_id, u.username FROM logins l \
              JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id \
              JOIN tenants t ON t.id = l.tenant_id \
@@ -238,7 +248,7 @@ pub(super) async fn find_principal(
     now: Timestamp,
 ) -> Result<Option<(Principal, Timestamp)>, StoreError> {
     let row = sqlx::query(
-        "SELECT l.id AS login_id, l.used_at, t.id AS tenant_id, t.name AS tenant_name, \
+        "SELECT l.id AS login_id, l.used_at, l.must_enrol, t.id AS tenant_id, t.name AS tenant_name, \
          u.id AS user_id, u.username FROM logins l \
          JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id \
          JOIN tenants t ON t.id = l.tenant_id \
@@ -271,6 +281,7 @@ async fn principal(
         user,
         username: row.try_get("username")?,
         login: parsed(row, "login_id")?,
+        must_enrol: row.try_get("must_enrol")?,
         roles,
         permissions,
     })

@@ -61,6 +61,8 @@ pub(crate) async fn login(fixture: &Fixture, user: UserId, cookie: Option<&str>)
         token_hash: cookie.map(token_hash),
         source: None,
         expires_at: START.plus(LOGIN_LIFE),
+        factor: None,
+        must_enrol: false,
     };
     let login = fixture.store.create_login(&by(START), new).await.unwrap();
     let found = fixture.store.principal_of_login(fixture.tenant, login, false, START).await;

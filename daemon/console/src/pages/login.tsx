@@ -1,12 +1,20 @@
 /** The login page. */
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { SingleSignOn, signOnProblem } from "../account/sign-on";
+import { passkeyLogin, passkeysWork } from "../account/webauthn";
 import { ApiError } from "../api";
 import { goBackFromLogin } from "../route";
-import { login, user } from "../session";
+import { login, user, welcome } from "../session";
 import { useBusy } from "../ui/busy";
 import { Link } from "../ui/link";
 
 function sentence(error: unknown): Error {
+  if (error instanceof ApiError && error.code === "totp_invalid") {
+    return new Error("That code is wrong, or was used already. Wait for the next one.");
+  }
+  if (error instanceof ApiError && error.code === "passkey_required") {
+    return new Error("This account is entered by passkey.");
+  }
   if (error instanceof ApiError && error.status === 401) {
     return new Error("User name or password is wrong.");
   }
@@ -21,30 +29,49 @@ export function LoginPage() {
   const { busy, error, run } = useBusy();
   const name = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
+  const code = useRef<HTMLInputElement>(null);
+  /** The password was right, and the account wants a code as well. */
+  const [asksCode, setAsksCode] = useState(false);
   useEffect(() => {
     if (user.value) goBackFromLogin();
     else name.current?.focus();
   }, []);
+  useEffect(() => {
+    if (asksCode) code.current?.focus();
+  }, [asksCode]);
+  /** Another name or password may need no code, or another. */
+  const forgetCode = () => setAsksCode(false);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     run(async () => {
       try {
-        await login(name.current?.value ?? "", password.current?.value ?? "");
+        const shown = asksCode ? code.current?.value : undefined;
+        await login(name.current?.value ?? "", password.current?.value ?? "", shown);
       } catch (problem) {
-        password.current?.select();
+        if (problem instanceof ApiError && problem.code === "totp_required") {
+          setAsksCode(true);
+          return;
+        }
+        (code.current ?? password.current)?.select();
         throw sentence(problem);
       }
       goBackFromLogin();
     });
   };
+  const said = error ?? signOnProblem();
+  const byPasskey = () =>
+    run(async () => {
+      welcome(await passkeyLogin());
+      goBackFromLogin();
+    });
   return (
     <div class="login">
       <form class="card" onSubmit={submit}>
         <h1>Gangplank</h1>
         <p class="quiet">Terminals to your hosts</p>
-        {error && (
+        {said && (
           <p class="notice bad" role="alert">
-            {error}
+            {said}
           </p>
         )}
         <label class="field">
@@ -55,6 +82,7 @@ export function LoginPage() {
             autocomplete="username"
             autocapitalize="none"
             spellcheck={false}
+            onInput={forgetCode}
             required
           />
         </label>
@@ -65,12 +93,32 @@ export function LoginPage() {
             name="password"
             type="password"
             autocomplete="current-password"
+            onInput={forgetCode}
             required
           />
         </label>
+        {asksCode && (
+          <label class="field">
+            <span>Code from your app, or a recovery code</span>
+            <input
+              ref={code}
+              name="totp"
+              autocomplete="one-time-code"
+              autocapitalize="none"
+              spellcheck={false}
+              required
+            />
+          </label>
+        )}
         <button type="submit" class="primary wide-button" disabled={busy}>
           {busy ? "Logging in …" : "Log in"}
         </button>
+        {passkeysWork() && (
+          <button type="button" class="wide-button" disabled={busy} onClick={byPasskey}>
+            Use a passkey
+          </button>
+        )}
+        <SingleSignOn />
         <p class="quiet">
           The browser warned about the certificate? <Link to="trust">How to trust it</Link>
         </p>

@@ -1,6 +1,7 @@
 /** Every page of the console: its title, and what shows it. Names are in `route.ts`. */
 import type { ComponentType } from "preact";
 import { AlertsPage } from "../alerts/page";
+import { AccountPage } from "../account/page";
 import { ApprovalsPage } from "../approvals/page";
 import { PoliciesPage } from "../approvals/policies-page";
 import { CompliancePage } from "../compliance/fleet-page";
@@ -47,5 +48,6 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   users: { title: "Users", view: UsersPage },
   security: { title: "Security", view: SecurityPage },
   audit: { title: "Audit", view: AuditPage },
+  account: { title: "Account", view: AccountPage },
   trust: { title: "Trusting this daemon", view: TrustPage },
 };

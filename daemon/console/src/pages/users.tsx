@@ -1,9 +1,10 @@
 /** The people who may log in. */
 import { useState } from "preact/hooks";
+import { resetSecondFactor } from "../account/api";
 import * as api from "../api";
 import { user } from "../session";
 import { useBusy } from "../ui/busy";
-import { Dialog } from "../ui/dialog";
+import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
@@ -89,6 +90,7 @@ function AccountDialog(props: { account?: Account; onClose: () => void; onDone: 
 export function UsersPage() {
   const { items, error, reload } = useListed(() => api.users());
   const [open, setOpen] = useState<Account | "new" | null>(null);
+  const [resetting, setResetting] = useState<Account | null>(null);
   const disable = async (account: Account) => {
     try {
       await api.changeUser(account.id, { disabled: !account.disabled });
@@ -97,6 +99,15 @@ export function UsersPage() {
     } catch (problem) {
       complain(problem);
     }
+  };
+  const reset = async (account: Account) => {
+    try {
+      await resetSecondFactor(account.id);
+      say(`${account.username} has no second factor any more, and is logged out.`);
+    } catch (problem) {
+      complain(problem);
+    }
+    setResetting(null);
   };
   return (
     <div class="page">
@@ -149,6 +160,16 @@ export function UsersPage() {
                   {account.id !== user.value?.id && (
                     <button
                       type="button"
+                      class="small"
+                      aria-label={`Reset the second factor of ${account.username}`}
+                      onClick={() => setResetting(account)}
+                    >
+                      Reset second factor
+                    </button>
+                  )}
+                  {account.id !== user.value?.id && (
+                    <button
+                      type="button"
                       class={account.disabled ? "small" : "small danger"}
                       aria-label={`${account.disabled ? "Enable" : "Disable"} ${account.username}`}
                       onClick={() => void disable(account)}
@@ -161,6 +182,17 @@ export function UsersPage() {
             ))}
           </tbody>
         </table>
+      )}
+      {resetting && (
+        <Confirm
+          title={`Reset the second factor of ${resetting.username}?`}
+          action="Reset"
+          onConfirm={() => void reset(resetting)}
+          onClose={() => setResetting(null)}
+        >
+          Their one-time codes, recovery codes and passkeys stop working, and their logins end. Make
+          sure that it is really them who asked.
+        </Confirm>
       )}
       {open && (
         <AccountDialog

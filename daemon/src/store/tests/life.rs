@@ -34,6 +34,8 @@ async fn an_access_tokens_end_keeps_open_what_it_opened() {
         token_hash: None,
         source: None,
         expires_at: START.plus(HOUR),
+        factor: None,
+        must_enrol: false,
     };
     let login = f.store.create_login(&by(START), new).await.unwrap();
     let find =

@@ -1,0 +1,49 @@
+/** Changing one's own password. */
+import { useRef } from "preact/hooks";
+import { useBusy } from "../ui/busy";
+import { Problem } from "../ui/notice";
+import { say } from "../ui/toast";
+import * as api from "./api";
+import { PasswordField, text } from "./fields";
+
+/** Same as the daemon's own bound for passwords that people choose. */
+const SHORTEST_PASSWORD = 8;
+
+export function PasswordSection({ onDone }: { onDone: () => void }) {
+  const { busy, error, run } = useBusy();
+  const form = useRef<HTMLFormElement>(null);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const [current, next] = [text(form.current, "current"), text(form.current, "new")];
+    run(async () => {
+      await api.changePassword(current, next);
+      form.current?.reset();
+      say("Your password is changed. Your other logins have ended.");
+      onDone();
+    });
+  };
+  return (
+    <section aria-labelledby="password">
+      <h2 id="password">Password</h2>
+      {error && <Problem>{error}</Problem>}
+      <form ref={form} class="row" onSubmit={submit}>
+        <div class="grow">
+          <PasswordField name="current" label="Password now" />
+        </div>
+        <label class="field grow">
+          <span>New password</span>
+          <input
+            name="new"
+            type="password"
+            minLength={SHORTEST_PASSWORD}
+            autocomplete="new-password"
+            required
+          />
+        </label>
+        <button type="submit" class="align-end" disabled={busy}>
+          Change password
+        </button>
+      </form>
+    </section>
+  );
+}
