@@ -177,6 +177,7 @@ mod tests {
             user: UserId::new(),
             username: "u".to_owned(),
             login: LoginId::new(),
+            must_enrol: false,
             roles: vec![role.to_owned()],
             permissions: permissions.iter().copied().collect(),
         }
