@@ -1,7 +1,7 @@
 /** Every page of the console: its title, and what shows it. Names are in `route.ts`. */
 import type { ComponentType } from "preact";
-import { AlertsPage } from "../alerts/page";
 import { AccountPage } from "../account/page";
+import { AlertsPage } from "../alerts/page";
 import { ApprovalsPage } from "../approvals/page";
 import { PoliciesPage } from "../approvals/policies-page";
 import { CompliancePage } from "../compliance/fleet-page";
