@@ -246,7 +246,7 @@ async fn keep_one(
         .execute(&mut **write)
         .await?;
     }
-    if seq % CLEARED == 0 {
+    if seq.is_multiple_of(CLEARED) {
         sqlx::query(
             "DELETE FROM alerts WHERE tenant_id = $1 AND seq <= (SELECT seq FROM alerts \
              WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
