@@ -1,6 +1,7 @@
 //! What the guard knows of logins: which credentials were good lately, and how each login behaves.
 
-use std::hash::{BuildHasher, Hash as _, Hasher as _};
+use std::cmp::Reverse;
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,9 +153,7 @@ impl Guard {
     /// The number under which a credential is remembered; it can't be turned back.
     #[must_use]
     pub fn number(&self, credential: &[&[u8]]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        credential.hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one(credential)
     }
 
     /// Somebody proved who they are: their source is vouched for, and the credential is let in from
@@ -302,7 +301,7 @@ impl Guard {
             })
             .collect();
         drop(state);
-        views.sort_by(|a, b| (b.state, b.points, b.since).cmp(&(a.state, a.points, a.since)));
+        views.sort_by_key(|view| Reverse((view.state, view.points, view.since)));
         views.truncate(most);
         views
     }
