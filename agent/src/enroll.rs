@@ -16,6 +16,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use serde::Deserialize;
 
+use crate::config::Credentials;
 use crate::dial::exchange::{self, ExchangeError, exchange};
 use crate::dial::{DialError, Dialer};
 use crate::facts::Introduction;
@@ -38,6 +39,9 @@ pub struct Registered {
     pub api_id: ApiId,
     /// Secret half.
     pub api_key: Secret,
+    /// Whether it waits until somebody accepts it.
+    #[serde(default)]
+    pub pending: bool,
 }
 
 /// Why a host isn't enrolled, and what to do.
@@ -127,7 +131,7 @@ pub fn token(text: &str) -> Result<Secret, EnrollError> {
 }
 
 /// Registers this host (`POST /api/v1/devices/register`). `insecure` allows a lab's server without
-/// TLS.
+/// TLS. Who was known there before, with `before`, comes in as the same host.
 ///
 /// # Errors
 /// [`EnrollError`].
@@ -135,6 +139,7 @@ pub async fn register(
     dialer: &Dialer,
     token: &Secret,
     introduction: &Introduction,
+    before: Option<&Credentials>,
     insecure: bool,
 ) -> Result<Registered, EnrollError> {
     let url = dialer.url();
@@ -142,9 +147,13 @@ pub async fn register(
         return Err(EnrollError::Cleartext(url.to_string()));
     }
     let body = serde_json::to_vec(introduction).map_err(|_| EnrollError::Answer)?;
-    let request = exchange::request(dialer, Method::POST, "/api/v1/devices/register")
-        .header("x-provisioning-key", exchange::secret(token.expose())?)
-        .body(Full::new(Bytes::from(body)))?;
+    let mut request = exchange::request(dialer, Method::POST, "/api/v1/devices/register")
+        .header("x-provisioning-key", exchange::secret(token.expose())?);
+    if let Some(Credentials { api_id, api_key }) = before {
+        let key = format!("{}.{}", api_id.as_str(), api_key.expose());
+        request = request.header("x-device-key", exchange::secret(&key)?);
+    }
+    let request = request.body(Full::new(Bytes::from(body)))?;
     read(exchange(dialer, request, ANSWER_LEN, limit::ESTABLISH).await?)
 }
 

@@ -10,7 +10,7 @@ use gangplank_proto::limit;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{Local, file};
+use crate::config::{DEFAULT_PATH, Local, file};
 use crate::policy::Account;
 
 /// Version of this program.
@@ -113,6 +113,19 @@ fn machine_id() -> String {
         return id;
     }
     let digest = Sha256::digest(format!("gangplank-agent {id}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name of this agent's installation: the machine's, unless its configuration has a place of its own,
+/// because two agents on one machine are two hosts. Empty when the machine has no name.
+#[must_use]
+pub fn installation(config: &Path) -> String {
+    let machine = machine_id();
+    if machine.is_empty() || config == Path::new(DEFAULT_PATH) {
+        return machine;
+    }
+    let place = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
+    let digest = Sha256::digest(format!("{machine} {}", place.display()));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -82,7 +82,10 @@ impl Telemetry {
         let mut every = self.every();
         let mut measure = self.first(every);
         let mut counters = sample::counters().await;
-        let mut due = Instant::now() + if spool.rows() > 0 { FIRST } else { NEVER };
+        let mut due = Instant::now() + NEVER;
+        if spool.rows() > 0 {
+            due = self.first(if every.is_zero() { FIRST } else { every });
+        }
         let mut first = true;
         let mut sending = JoinSet::new();
         let mut backoff = Backoff::default();

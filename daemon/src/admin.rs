@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gangplank_proto::secret::Secret;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Username;
@@ -91,6 +92,8 @@ pub enum Request {
         ephemeral: bool,
         /// Labels that those hosts get.
         labels: Vec<String>,
+        /// Networks from which it may be used; none means everywhere.
+        networks: Vec<IpNet>,
     },
     /// Bring hosts and users in from another server.
     Import {

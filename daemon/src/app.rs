@@ -15,7 +15,7 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::Events;
-use crate::guard::Guard;
+use crate::guard::{Guard, Rate, Source};
 use crate::identity::{Door, OwnNames};
 use crate::ingest::Quotas;
 use crate::inspect::Inspector;
@@ -68,6 +68,8 @@ pub struct App {
     pub patchmon: Patchmon,
     /// How much devices send.
     pub quotas: Quotas,
+    /// How many hosts register, by where they come from.
+    pub registrations: Rate<Source>,
     /// The terminals that the daemon dials itself.
     pub keeper: DirectKeeper,
     /// Every task of a socket.
@@ -133,6 +135,7 @@ impl App {
             schedules: Schedules::default(),
             patchmon: Patchmon::default(),
             quotas: Quotas::default(),
+            registrations: Rate::default(),
             stop: watch::Sender::new(None),
             store,
             clock,

@@ -59,6 +59,9 @@ pub enum AuthError {
     /// The credential is unknown, wrong, expired or ended; which of these is nobody's business.
     #[error("the credential can't be used")]
     Invalid,
+    /// The credential is not for where it was used.
+    #[error("the key may not be used from this address")]
+    Network,
     /// Too much is going on from there; to be tried again after a while.
     #[error("too many attempts")]
     Throttled {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use ipnet::IpNet;
 
 use crate::auth::Username;
 use crate::config::parse_duration;
@@ -271,6 +272,10 @@ enum TokenCommand {
         /// A label for those hosts; may be given more than once
         #[arg(long = "label", value_name = "LABEL")]
         labels: Vec<String>,
+        /// A network from which it may be used, such as 10.0.0.0/8 or 2001:db8::/32; may be given more
+        /// than once. Without any it may be used from everywhere
+        #[arg(long = "network", value_name = "CIDR")]
+        networks: Vec<IpNet>,
         #[command(flatten)]
         plain: Plain,
     },

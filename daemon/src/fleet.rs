@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gangplank_proto::close::CloseCode;
+use gangplank_proto::close::{CloseCode, retry_in};
 use gangplank_proto::docker::{DockerInventory, DockerStatus};
 use gangplank_proto::fact::{FactText, Hello};
 use gangplank_proto::id::{ApiId, HostId, TenantId};
@@ -72,6 +72,7 @@ pub struct HostView {
     gateway_id: Option<HostId>,
     labels: Vec<String>,
     status: Status,
+    same_as: Option<HostId>,
     agent: Option<AgentKind>,
     os: Option<FactText>,
     os_version: Option<FactText>,
@@ -173,6 +174,7 @@ pub async fn view(app: &App, host: Host) -> Result<HostView, StoreError> {
         port: host.port,
         gateway_id: host.gateway,
         labels: host.labels,
+        same_as: host.same_as,
         agent: host.agent,
         os: some(&host.facts.os),
         os_version: some(&host.facts.os_version),
@@ -318,6 +320,17 @@ async fn changed(app: &App, change: Change) {
         Change::HostKeyChanged(tenant, host) => {
             // By now the new agent may be here; only who came with the old credential goes.
             check_links(app).await;
+            tell(app, tenant, host, |host| HostEvent::Changed { host }).await;
+        }
+        Change::HostReplaced { tenant, pending, host } => {
+            // Both agents go: the one comes back as the known host, the other's credential is void.
+            let wait = retry_in(Duration::from_millis(250));
+            app.registry.close_host(pending, End::close(CloseCode::GoingAway, wait));
+            check_links(app).await;
+            let event = HostEvent::Removed { host_id: pending };
+            if let Err(error) = app.events.publish(tenant, Topic::Hosts, &event).await {
+                tracing::error!(%error, %pending, "an event about a host could not be published");
+            }
             tell(app, tenant, host, |host| HostEvent::Changed { host }).await;
         }
         Change::HostRemoved(tenant, host) => {

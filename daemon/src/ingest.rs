@@ -7,6 +7,7 @@ use std::time::Duration;
 use gangplank_proto::telemetry::{Happening, LogLine, Metrics, ROW, ROWS, VALUES};
 use serde::Deserialize;
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -148,6 +149,8 @@ impl Batch {
             }
             _ => {}
         }
+        // What could not be read again would be in the way of all that can.
+        serde_json::from_str::<Value>(text).map_err(|error| IngestError::row(row, error))?;
         self.records.push(NewRecord { kind, at, data: text.to_owned() });
         Ok(())
     }
@@ -322,6 +325,15 @@ mod tests {
         for body in ["", "{}", "[", "[{\"kind\":\"x\"}", "[] []", "null"] {
             let error = Batch::parse(body.as_bytes(), NOW).unwrap_err();
             assert!(matches!(error, IngestError::Form(_)), "{body}: {error}");
+        }
+        for row in [
+            format!("{}1{}", "[".repeat(200), "]".repeat(200)),
+            r#""\ud800""#.to_owned(),
+            "1e999".to_owned(),
+        ] {
+            let body = format!(r#"[{{"kind":"x","y":{row}}}]"#);
+            let error = Batch::parse(body.as_bytes(), NOW).unwrap_err();
+            assert!(matches!(error, IngestError::Row { row: 0, .. }), "{row}: {error}");
         }
         let many = vec![json!({ "kind": "x" }); ROWS + 1];
         assert_eq!(parse(json!(many)), Err(IngestError::Rows));

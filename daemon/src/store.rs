@@ -23,6 +23,7 @@ mod backup;
 mod claim;
 mod compliance;
 mod directory;
+mod enrol;
 mod error;
 mod event;
 mod external;
@@ -60,6 +61,7 @@ pub use compliance::{
     Series, StoredScan, TrendPoint, WorstRule,
 };
 pub use directory::DataDir;
+pub use enrol::{Accepted, Arrival, Enrolled};
 pub use error::StoreError;
 pub use event::{
     Appended, Appending, Kept, Missed, Once, Passage, Published, Retention, StoredEvent,

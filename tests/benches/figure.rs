@@ -4,6 +4,7 @@ pub(crate) mod beside;
 pub(crate) mod bulk;
 pub(crate) mod channels;
 pub(crate) mod echo;
+pub(crate) mod ingest;
 pub(crate) mod jobs;
 pub(crate) mod stall;
 pub(crate) mod start;

@@ -27,7 +27,9 @@ use gangplank_tests::{fleet::Fleet, page::Page, scratch};
 use serde_json::json;
 
 use crate::{
-    figure::{AGENT, BARE, Bench, DIRECT, beside, bulk, channels, echo, jobs, stall, start},
+    figure::{
+        AGENT, BARE, Bench, DIRECT, beside, bulk, channels, echo, ingest, jobs, stall, start,
+    },
     table::Figure,
     way::{Missing, Target, Way, bare::Bare, gangplank::Gangplank, openssh::OpenSsh, peer},
 };
@@ -36,7 +38,8 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
-    /// What is measured: terminals, commands to a whole fleet, or channels of dashboards.
+    /// What is measured: terminals, commands to a whole fleet, or channels of dashboards and what devices
+    /// send.
     #[arg(value_enum, default_value_t = Suite::Terminals)]
     suite: Suite,
     /// How often each figure is measured.
@@ -82,7 +85,8 @@ async fn main() -> Result<ExitCode> {
         }
         Suite::Channels => {
             let rounds = if arguments.quick { 1 } else { arguments.rounds };
-            let figures = channels::run(rounds, arguments.quick).await?;
+            let mut figures = channels::run(rounds, arguments.quick).await?;
+            figures.extend(ingest::run(rounds, arguments.quick).await?);
             figures.iter().for_each(|figure| print!("{}", report::text(figure)));
             figures
         }

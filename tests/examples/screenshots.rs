@@ -4,13 +4,14 @@ use std::{env, fs, path::PathBuf};
 
 use gangplank_tests::{
     account::Account,
-    agent::{Agent, Policy},
+    agent::{self, Agent, Policy},
     browser::Browser,
     daemon::Daemon,
     http::Client,
     inbox::alert,
 };
 use serde_json::json;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use toml::Table;
 
 #[tokio::main]
@@ -49,6 +50,7 @@ async fn main() {
     let order = json!({ "command": "run_tool", "params": { "tool": "restart",
         "args": { "unit": "nginx" }, "case_id": "case-7" } });
     grace.order(agent.host(), order).await;
+    a_day(&daemon, &agent).await;
 
     let (_, operator) = admin.add_user("mallory", &["operator"]).await;
     let tool = operator.with_header("User-Agent", "sqlmap/1.8.2");
@@ -79,6 +81,12 @@ async fn main() {
         browser.screen_shows("42").await;
         browser.screen_shows("share").await;
         browser.screenshot(&images.join(format!("terminal-{scheme}.png"))).await;
+        browser.goto(&format!("{}/host?id={}", daemon.url(), agent.host())).await;
+        browser
+            .until("the charts", "document.querySelectorAll('.chart polyline').length >= 5")
+            .await;
+        browser.eval("document.querySelector('#telemetry').scrollIntoView()").await;
+        browser.screenshot(&images.join(format!("host-{scheme}.png"))).await;
         browser.goto(&format!("{}/scan?id={scan}", daemon.url())).await;
         browser.until("the rules", "document.querySelector('.rule summary')").await;
         browser.eval("document.querySelector('.rule summary').focus()").await;
@@ -142,4 +150,32 @@ async fn investigate(browser: &mut Browser, daemon: &Daemon) {
     browser.until("the tool to end", ended).await;
     browser.until("what it prints", "document.querySelector('.trail pre')").await;
     browser.eval("document.querySelector('.trail').scrollIntoView({ block: 'end' })").await;
+}
+
+/// Measurements of a whole day, as a host with some work in the afternoon has them.
+async fn a_day(daemon: &Daemon, agent: &Agent) {
+    let config = agent::read(agent.config());
+    let text = |name: &str| config["credentials"][name].as_str().expect("a text").to_owned();
+    let key = format!("{}.{}", text("api_id"), text("api_key"));
+    let now = OffsetDateTime::now_utc();
+    let rows: Vec<_> = (0..288)
+        .map(|step| {
+            let at = now - Duration::minutes(5 * (287 - step));
+            let turn = f64::from(u16::try_from(step).expect("a few")) / 288.0;
+            let busy = (turn * std::f64::consts::TAU - 2.0).sin().max(0.0);
+            let rough = (turn * 190.0).sin() * (turn * 431.0).cos();
+            json!({
+                "kind": "metrics", "at": at.format(&Rfc3339).expect("RFC 3339"),
+                "cpu": 12.0 + 55.0 * busy + 6.0 * rough.abs(),
+                "memory": { "used": 3200 + (900.0 * busy + 40.0 * rough) as u64, "total": 8192 },
+                "disk": [{ "used": 611 + step / 10, "total": 1000 }],
+                "network": {
+                    "received": 90_000.0 + 2.1e6 * busy + 60_000.0 * rough.abs(),
+                    "sent": 40_000.0 + 0.8e6 * busy + 30_000.0 * rough.abs(),
+                },
+            })
+        })
+        .collect();
+    let device = daemon.client().with_origin(None).with_header("X-Device-Key", &key);
+    device.post("/v1/ingest", json!(rows)).await.expect(204);
 }

@@ -17,7 +17,7 @@ fn a_short_run_measures_commands() {
 
 #[test]
 fn a_short_run_measures_channels() {
-    measures("channels", &["channels-fan-out", "channels-through"]);
+    measures("channels", &["channels-fan-out", "channels-through", "ingest"]);
 }
 
 fn measures(suite: &str, expected: &[&str]) {

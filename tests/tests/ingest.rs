@@ -110,6 +110,9 @@ async fn what_is_no_batch_is_refused_and_keeps_nothing() {
     for body in ["", "{}", "[{}]", "[1]", "[{\"kind\":\"x\"},", "[{\"kind\":\"x\"}]]"] {
         device.send(body.as_bytes(), &[JSON]).await.refused(400);
     }
+    // Nor what could be kept and never be read again.
+    let deep = format!("[{{\"kind\":\"x\",\"y\":{}{}}}]", "[".repeat(900), "]".repeat(900));
+    device.send(deep.as_bytes(), &[JSON]).await.refused(400);
     let good = json!({ "kind": "x" });
     let bad = json!([good, good, { "kind": "metrics", "cpu": "much" }]);
     let refused = device.rows(bad, Some("mixed")).await;

@@ -8,7 +8,9 @@ use gangplank_proto::server_url::ServerUrl;
 
 use super::{Failure, block_on, print};
 use crate::config::file::{self, Lock};
-use crate::config::{ConfigError, DEFAULT_PATH, Environment, Local, Problem, Server, ServerKind};
+use crate::config::{
+    Config, ConfigError, Credentials, DEFAULT_PATH, Environment, Local, Problem, Server, ServerKind,
+};
 use crate::dial::Dialer;
 use crate::enroll::{allow_updates, register, token, write_config};
 use crate::facts;
@@ -62,13 +64,15 @@ pub(super) fn enroll(arguments: &Arguments, environment: &Environment) -> Result
     let kind = ServerKind::Gangplank;
     let server = Server { url: url.clone(), kind, trust, ca: arguments.ca.clone(), proxies };
     let dialer = Dialer::new(&server).map_err(Failure::new)?;
-    let introduction = facts::introduction(&local, &facts::own_account());
+    let mut introduction = facts::introduction(&local, &facts::own_account());
+    introduction.machine_id = facts::installation(config);
+    let before = known_as(config, environment, &url);
     file::check_writable(config).map_err(|error| {
         let place = config.display();
         Failure::Other(format!("{place}: {error}: run as root, or give --config FILE"))
     })?;
     let token = token(&read_token(&arguments.token_file)?).map_err(Failure::new)?;
-    let registering = register(&dialer, &token, &introduction, arguments.insecure);
+    let registering = register(&dialer, &token, &introduction, before.as_ref(), arguments.insecure);
     let registered = block_on(registering)?.map_err(Failure::new)?;
     let insecure = arguments.insecure && url.is_tls();
     write_config(config, &url, ca.as_deref(), insecure, &registered).map_err(Failure::new)?;
@@ -81,10 +85,19 @@ pub(super) fn enroll(arguments: &Arguments, environment: &Environment) -> Result
         registered.host_id.as_str(),
         config.display()
     );
+    if registered.pending {
+        said.push_str("It waits until somebody accepts it in the console.\n");
+    }
     if Lock::holder_says(config).is_some() {
         said.push_str("An agent runs with the credentials from before: restart it.\n");
     }
     print(&said)
+}
+
+/// What this host was at the same server before.
+fn known_as(config: &Path, environment: &Environment, url: &ServerUrl) -> Option<Credentials> {
+    let before = Config::load(config, environment).ok()?;
+    (before.server.url.to_string() == url.to_string()).then_some(before.credentials)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -29,7 +29,7 @@ async fn enrol(answer: &str) -> (Result<Registered, EnrollError>, Option<String>
     let dialer = Dialer::new(&config.server).unwrap();
     let introduction = facts::introduction(&config.local, &facts::own_account());
     let token = token("token-of-the-test\n").unwrap();
-    tokio::join!(register(&dialer, &token, &introduction, false), daemon.answer(answer))
+    tokio::join!(register(&dialer, &token, &introduction, None, false), daemon.answer(answer))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,7 +78,7 @@ async fn the_token_is_not_sent_in_the_clear_or_to_a_stranger() {
     let daemon = Daemon::plain().await;
     let plain = config(daemon.url(), ClientTrust::system(), open_policy());
     let dialer = Dialer::new(&plain.server).unwrap();
-    let refused = register(&dialer, &token, &introduction, false).await.unwrap_err();
+    let refused = register(&dialer, &token, &introduction, None, false).await.unwrap_err();
     assert!(matches!(refused, EnrollError::Cleartext(_)), "{refused}");
 
     let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -86,7 +86,7 @@ async fn the_token_is_not_sent_in_the_clear_or_to_a_stranger() {
     let (_, ca) = Daemon::tls(other.path(), &["localhost"]).await;
     let trust = ClientTrust::only(ca.as_bytes()).unwrap();
     let dialer = Dialer::new(&config(stranger.url(), trust, open_policy()).server).unwrap();
-    let registering = register(&dialer, &token, &introduction, false);
+    let registering = register(&dialer, &token, &introduction, None, false);
     let (refused, asked) =
         tokio::join!(registering, stranger.answer("HTTP/1.1 201 Created\r\n\r\n"));
     assert!(matches!(refused, Err(EnrollError::Dial(_))), "{refused:?}");

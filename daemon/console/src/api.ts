@@ -7,6 +7,7 @@ import type {
   Enrolment,
   Host,
   HostKey,
+  NewEnrolment,
   NewHost,
   Page,
   TerminalSession,
@@ -118,7 +119,9 @@ export const changeHost = (hostId: string, body: Partial<NewHost>) =>
 export const deleteHost = (hostId: string) => call<void>("DELETE", `hosts/${id(hostId)}`);
 export const regenerateCredentials = (hostId: string) =>
   call<Credentials>("POST", `hosts/${id(hostId)}/regenerate-credentials`);
-export const acceptHost = (hostId: string) => call<Host>("POST", `hosts/${id(hostId)}/accept`);
+/** Lets a host in, as itself or in the place of the known one that it says it is. */
+export const acceptHost = (hostId: string, inPlace = false) =>
+  call<Host>("POST", `hosts/${id(hostId)}/accept`, { body: { in_place: inPlace } });
 export const hostKeys = (hostId: string) =>
   call<Page<HostKey>>("GET", `hosts/${id(hostId)}/host-keys`);
 export const removeHostKey = (hostId: string, keyId: string) =>
@@ -126,7 +129,7 @@ export const removeHostKey = (hostId: string, keyId: string) =>
 export const acceptAttestedKeys = (hostId: string, fingerprints: string[]) =>
   call<void>("POST", `hosts/${id(hostId)}/host-keys/accept-attested`, { body: { fingerprints } });
 
-export const enrolmentToken = (body: { uses: number; expires: string; approve: boolean }) =>
+export const enrolmentToken = (body: NewEnrolment) =>
   call<Enrolment>("POST", "enrolment-tokens", { body });
 export const terminalTicket = (hostId: string) =>
   call<{ ticket: string; expiresIn: number }>("POST", "auth/ssh-ticket", { body: { hostId } });

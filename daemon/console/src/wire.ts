@@ -42,6 +42,8 @@ export interface Host {
   /** The host from which direct terminals dial; the daemon itself when null. */
   gateway_id: string | null;
   labels: string[];
+  /** The known host whose machine this one says it is, while it waits. */
+  same_as?: string | null;
   status: HostStatus;
   /** Whose program its agent is; null while none has been there. */
   agent: "gangplank" | "patchmon" | null;
@@ -80,6 +82,17 @@ export interface NewHost {
 export interface Credentials {
   api_id: string;
   api_key: string;
+}
+
+/** What a provisioning key is to be good for. */
+export interface NewEnrolment {
+  uses: number;
+  /** A duration, such as 1h. */
+  expires: string;
+  approve: boolean;
+  labels?: string[];
+  /** From where it may be used; everywhere when empty. */
+  networks?: string[];
 }
 
 export interface Enrolment {

@@ -138,9 +138,9 @@ impl Admin {
                 }
                 Ok(Response::Done)
             }
-            Request::TokenCreate { uses, life, approve, ephemeral, labels } => {
+            Request::TokenCreate { uses, life, approve, ephemeral, labels, networks } => {
                 let life = Duration::from_secs(life);
-                let new = NewToken { uses, life, approve, ephemeral, labels };
+                let new = NewToken { uses, life, approve, ephemeral, labels, networks };
                 let made = self.auth.create_token(self.tenant, by, new).await?;
                 let (token, expires_at) = (made.token, made.expires_at);
                 Ok(Response::Token(TokenLine { token, expires_at }))

@@ -89,6 +89,7 @@ async fn hosts_and_tokens_are_made_and_removed() {
         approve: false,
         ephemeral: false,
         labels: Vec::new(),
+        networks: Vec::new(),
     };
     let Response::Token(token) = admin.execute(0, token).await else { panic!() };
     assert!(token.token.expose().starts_with("gpt_"));

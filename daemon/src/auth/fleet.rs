@@ -1,20 +1,26 @@
 //! Changes to hosts and their credentials.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use gangplank_proto::id::{HostId, TenantId};
 use gangplank_proto::secret::Secret;
+use ipnet::IpNet;
 
 use super::{Auth, AuthError, Change, Credential};
 use crate::audit::By;
 use crate::clock::Timestamp;
 use crate::import::{Import, Summary};
 use crate::random;
-use crate::store::{Enrolment, HostPatch, HostState, NewHost, NewProvisioningKey, StoreError};
+use crate::store::{
+    Accepted, Arrival, Enrolled, Enrolment, HostPatch, HostState, NewHost, NewProvisioningKey,
+    StoreError,
+};
 
 /// Longest life of a provisioning key.
 const LONGEST_TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Networks of one provisioning key.
+const NETWORKS: usize = 32;
 
 /// Marks a provisioning key, so that it is told from other secrets when it turns up somewhere.
 const TOKEN_PREFIX: &str = "gpt_";
@@ -32,6 +38,8 @@ pub struct NewToken {
     pub ephemeral: bool,
     /// Labels that those hosts get.
     pub labels: Vec<String>,
+    /// Networks from which it may be used; none means everywhere.
+    pub networks: Vec<IpNet>,
 }
 
 /// A provisioning key, shown once.
@@ -106,7 +114,7 @@ impl Auth {
         Ok(self.told(done, Change::HostChanged(tenant, host)))
     }
 
-    /// Lets a pending host in. False when there is no such host.
+    /// Lets a pending host in: as it is, or in the place of the known one that it says it is.
     ///
     /// # Errors
     /// When the store fails.
@@ -115,9 +123,18 @@ impl Auth {
         tenant: TenantId,
         by: &By,
         host: HostId,
-    ) -> Result<bool, AuthError> {
-        let done = self.store.accept_host(tenant, by, host).await?;
-        Ok(self.told(done, Change::HostChanged(tenant, host)))
+        in_place: bool,
+    ) -> Result<Accepted, AuthError> {
+        let accepted = self.store.accept_host(tenant, by, host, in_place).await?;
+        match accepted {
+            Accepted::In => self.revocations.tell(Change::HostChanged(tenant, host)),
+            Accepted::InPlaceOf(known) => {
+                let change = Change::HostReplaced { tenant, pending: host, host: known };
+                self.revocations.tell(change);
+            }
+            Accepted::NoHost | Accepted::Nobody => {}
+        }
+        Ok(accepted)
     }
 
     /// Removes a host; its agent and its terminals are told. False when there is no such host.
@@ -150,6 +167,9 @@ impl Auth {
         if new.life.is_zero() || new.life > LONGEST_TOKEN_LIFE {
             return Err(StoreError::Invalid("expires takes a duration of up to 30d").into());
         }
+        if new.networks.len() > NETWORKS {
+            return Err(StoreError::Invalid("a key takes 32 networks at most").into());
+        }
         let token = Secret::new(format!("{TOKEN_PREFIX}{}", random::token()?.expose()));
         let expires_at = by.at.plus(new.life);
         let key = NewProvisioningKey {
@@ -159,6 +179,7 @@ impl Auth {
             approve: new.approve,
             ephemeral: new.ephemeral,
             labels: new.labels,
+            networks: new.networks,
         };
         self.store.create_provisioning_key(tenant, by, key).await?;
         Ok(ProvisioningToken { token, expires_at })
@@ -167,22 +188,26 @@ impl Auth {
     /// Brings a host in by provisioning key.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`] when the key can't be used.
-    pub async fn enrol(
-        &self,
-        token: &str,
-        source: Option<IpAddr>,
-        new: NewHost,
-    ) -> Result<Admitted, AuthError> {
+    /// [`AuthError::Invalid`] when the key can't be used, [`AuthError::Network`] when not from there.
+    pub async fn enrol(&self, token: &str, arrival: Arrival) -> Result<Admitted, AuthError> {
         let hex = token.strip_prefix(TOKEN_PREFIX).unwrap_or_default();
         if hex.len() != 64 {
             return Err(AuthError::Invalid);
         }
         let credential = Credential::new()?;
         let (hash, enrolment) = (random::token_hash(token), self.enrolment(&credential));
-        let enrolled = self.store.enrol(&hash, source, new, enrolment, self.clock.now()).await?;
-        let (tenant, host, state) = enrolled.ok_or(AuthError::Invalid)?;
-        self.revocations.tell(Change::HostAdded(tenant, host));
+        let enrolled = self.store.enrol(&hash, arrival, enrolment, self.clock.now()).await?;
+        let (change, tenant, host, state) = match enrolled {
+            Enrolled::No => return Err(AuthError::Invalid),
+            Enrolled::WrongNetwork => return Err(AuthError::Network),
+            Enrolled::New(tenant, host, state) => {
+                (Change::HostAdded(tenant, host), tenant, host, state)
+            }
+            Enrolled::Again(tenant, host, state) => {
+                (Change::HostKeyChanged(tenant, host), tenant, host, state)
+            }
+        };
+        self.revocations.tell(change);
         Ok(Admitted { tenant, host, state, credential })
     }
 

@@ -26,6 +26,15 @@ pub enum Change {
     HostKeyChanged(TenantId, HostId),
     /// A host is gone.
     HostRemoved(TenantId, HostId),
+    /// A host that waited is a known one, which has its credential now.
+    HostReplaced {
+        /// Whose hosts they are.
+        tenant: TenantId,
+        /// The one that waited, and is gone.
+        pending: HostId,
+        /// The known one.
+        host: HostId,
+    },
 }
 
 /// Tells changes to all who listen. Clones tell the same listeners.

@@ -4,7 +4,7 @@ use gangplank_proto::id::TenantId;
 
 use super::*;
 use crate::store::tests::{Fixture, START, fixture};
-use crate::store::{Enrolment, HostState, NewHost, NewUser};
+use crate::store::{Arrival, Enrolment, HostState, NewHost, NewUser};
 
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -213,22 +213,34 @@ async fn a_provisioning_token_is_neither_a_key_nor_guessed() {
         approve: true,
         ephemeral: false,
         labels: Vec::new(),
+        networks: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
     };
     let made = bench.auth.create_token(bench.tenant, &by, new.clone()).await.unwrap();
     let token = made.token.expose();
-    let host = || NewHost { friendly_name: "web".to_owned(), ..NewHost::default() };
+    let from = |source: Option<&str>| Arrival {
+        source: source.map(|source| source.parse().unwrap()),
+        host: NewHost { friendly_name: "web".to_owned(), ..NewHost::default() },
+        ..Arrival::default()
+    };
+    let inside = || from(Some("2001:db8::7"));
     for wrong in ["", "gpt_", &token[4..], &token.replace("gpt_", "gpx_"), &format!("{token}0")] {
-        assert!(invalid(&bench.auth.enrol(wrong, None, host()).await), "{wrong}");
+        assert!(invalid(&bench.auth.enrol(wrong, inside()).await), "{wrong}");
     }
-    let admitted = bench.auth.enrol(token, Some(SOURCE), host()).await.unwrap();
+    for elsewhere in [None, Some("198.51.100.1"), Some("2001:db9::1"), Some("::ffff:198.51.100.1")]
+    {
+        let refused = bench.auth.enrol(token, from(elsewhere)).await;
+        assert!(matches!(refused, Err(AuthError::Network)), "{elsewhere:?}");
+    }
+    // It was not used up, and an IPv4 address may come as an IPv6 one.
+    let admitted = bench.auth.enrol(token, from(Some("::ffff:192.0.2.9"))).await.unwrap();
     assert_eq!(admitted.state, HostState::Pending);
     let (id, key) = (&admitted.credential.api_id, &admitted.credential.api_key);
     assert_eq!(
         bench.auth.agent(id.as_str(), key.expose(), None).await.unwrap().host,
         admitted.host
     );
-    assert!(invalid(&bench.auth.enrol(token, None, host()).await));
-    assert!(invalid(&bench.auth.enrol(key.expose(), None, host()).await));
+    assert!(invalid(&bench.auth.enrol(token, inside()).await));
+    assert!(invalid(&bench.auth.enrol(key.expose(), inside()).await));
     assert!(invalid(&bench.auth.agent(id.as_str(), token, None).await));
     for (uses, hours) in [(0, 1), (10_001, 1), (1, 0), (1, 24 * 31)] {
         let life = Duration::from_secs(hours * 3600);

@@ -133,9 +133,10 @@ fn hosts(plain: &Plain) -> Result<(), Failure> {
 }
 
 pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
-    let TokenCommand::Create { uses, expires, ephemeral, approve, labels, plain } = command;
+    let TokenCommand::Create { uses, expires, ephemeral, approve, labels, networks, plain } =
+        command;
     let life = expires.as_secs();
-    let request = Request::TokenCreate { uses, life, approve, ephemeral, labels };
+    let request = Request::TokenCreate { uses, life, approve, ephemeral, labels, networks };
     let Response::Token(token) = plain.place.request(request)? else { return Err(unexpected()) };
     if plain.json {
         return say_json(&token);

@@ -650,6 +650,11 @@ pub(super) fn ticket_refusal(error: TicketError) -> Refusal {
 pub(super) fn auth_refusal(error: AuthError) -> Refusal {
     match error {
         AuthError::Invalid => Refusal::unauthenticated(),
+        AuthError::Network => Refusal::new(
+            http::StatusCode::FORBIDDEN,
+            "network_not_allowed",
+            "this key may not be used from this address",
+        ),
         AuthError::Throttled { retry_after } => {
             Refusal::too_many("too many attempts", retry_after.as_secs())
         }

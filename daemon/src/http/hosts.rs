@@ -14,7 +14,7 @@ use super::gate::{Call, auth_refusal};
 use crate::app::App;
 use crate::auth::Credential;
 use crate::fleet;
-use crate::store::{HostPatch, NewHost};
+use crate::store::{Accepted, HostPatch, NewHost};
 
 pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let hosts = app.store.hosts(call.person()?.tenant, &call.page()?).await?;
@@ -117,11 +117,28 @@ pub(super) async fn regenerate(app: Arc<App>, call: Call) -> Result<Response, Re
     super::json(StatusCode::OK, &json!({ "api_id": api_id, "api_key": api_key }))
 }
 
-pub(super) async fn accept(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+/// How a pending host is let in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Consent {
+    /// In the place of the known host that it says it is.
+    #[serde(default)]
+    in_place: bool,
+}
+
+pub(super) async fn accept(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let Consent { in_place } = call.json().await?;
     let (tenant, by) = (call.person()?.tenant, call.by(&app)?);
-    let done = app.auth.accept_host(tenant, &by, call.host()?.id).await;
-    if !done.map_err(auth_refusal)? {
-        return Err(Refusal::not_found());
-    }
-    answer(&app, &call).await
+    let host = call.host()?.id;
+    let accepted = app.auth.accept_host(tenant, &by, host, in_place).await.map_err(auth_refusal)?;
+    let host = match accepted {
+        Accepted::NoHost => return Err(Refusal::not_found()),
+        Accepted::Nobody => {
+            return Err(Refusal::conflict("no host is known whose machine this one says it is"));
+        }
+        Accepted::In => host,
+        Accepted::InPlaceOf(known) => known,
+    };
+    let host = app.store.host(tenant, host).await?.ok_or_else(Refusal::not_found)?;
+    super::json(StatusCode::OK, &fleet::view(&app, host).await?)
 }

@@ -38,10 +38,11 @@ pub(super) async fn take(app: Arc<App>, mut call: Call) -> Result<Response, Refu
     }
     let packed = form(&call.headers)?;
     let key = key(&call.headers)?;
-    let crowded = || Refusal::unavailable("too many batches are being read; try again");
-    let turn = app.quotas.turn().await.ok_or_else(crowded)?;
     let longest = call.body_limit().saturating_mul(EXPANSION);
     let body = call.bytes().await?;
+    // Not before all of it is here: who sends slowly keeps nobody waiting.
+    let crowded = || Refusal::unavailable("too many batches are being read; try again");
+    let turn = app.quotas.turn().await.ok_or_else(crowded)?;
     let now = app.clock.now();
     let read = tokio::task::spawn_blocking(move || {
         let body = unpack(body, packed, longest)?;

@@ -205,6 +205,20 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             "A provisioning key and the line that installs an agent with it",
             handler!(devices::create_token),
         ),
+        person(
+            M::GET,
+            "/api/v1/enrolment-tokens",
+            manage,
+            "Provisioning keys that can still be used",
+            handler!(devices::tokens),
+        ),
+        person(
+            M::DELETE,
+            "/api/v1/enrolment-tokens/{token_id}",
+            manage,
+            "Withdraw a provisioning key",
+            handler!(devices::delete_token),
+        ),
         person(M::GET, "/api/v1/sessions", manage, "List terminals", handler!(sessions::list)),
         person(
             M::GET,

@@ -156,6 +156,7 @@ impl World {
             .replace("{policy_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{tenant}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{token_id}", &random)
             .replace("{user_id}", &random);
         let query = match (route.path, with.query) {
             (_, Some(query)) => format!("?{query}&topics=hosts"),

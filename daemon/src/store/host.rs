@@ -87,6 +87,8 @@ pub struct Host {
     pub labels: Vec<String>,
     /// Whether it is let in.
     pub state: HostState,
+    /// The known host that it says it is, while it waits.
+    pub same_as: Option<HostId>,
     /// Whether it is to be forgotten when its agent stays away.
     pub ephemeral: bool,
     /// Whose program its agent is; none while none has been there.
@@ -153,6 +155,7 @@ pub struct Enrolment {
 const COLUMNS: &str = "SELECT id, tenant_id, api_id, friendly_name, address, port, gateway_id, \
     labels, state, ephemeral, facts, policy, ssh_ports, created_at, first_report_at, last_seen_at, presence_at, \
     presence_reason, presence_secure, \
+    (SELECT known.id FROM hosts known WHERE known.tenant_id = hosts.tenant_id AND known.id = hosts.same_as) AS same_as, \
     EXISTS (SELECT 1 FROM patchmon_agents p WHERE p.host_id = hosts.id) AS patchmon FROM hosts";
 
 impl Store {
@@ -247,26 +250,6 @@ impl Store {
         .execute(&mut *write)
         .await?;
         finish(write, tenant, by, host, "host.update", done.rows_affected()).await
-    }
-
-    /// Lets a pending host in. False when there is no such host.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn accept_host(
-        &self,
-        tenant: TenantId,
-        by: &By,
-        host: HostId,
-    ) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
-        let done = sqlx::query("UPDATE hosts SET state = $1 WHERE tenant_id = $2 AND id = $3")
-            .bind(HostState::Live.as_str())
-            .bind(tenant.to_string())
-            .bind(host.to_string())
-            .execute(&mut *write)
-            .await?;
-        finish(write, tenant, by, host, "host.accept", done.rows_affected()).await
     }
 
     /// Removes a host, its credential and its host keys. False when there is no such host.
@@ -379,6 +362,7 @@ fn host_row(row: &SqliteRow) -> Result<Host, StoreError> {
         gateway: parsed_option(row, "gateway_id")?,
         labels: json(row, "labels")?,
         state: row.try_get::<&str, _>("state")?.parse()?,
+        same_as: parsed_option(row, "same_as")?,
         ephemeral: row.try_get("ephemeral")?,
         facts: json(row, "facts")?,
         policy: json(row, "policy")?,

@@ -1,16 +1,16 @@
 //! Provisioning keys: short-lived, counted rights to bring hosts in.
 
-use gangplank_proto::id::{HostId, TenantId};
+use gangplank_proto::id::TenantId;
+use ipnet::IpNet;
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::audit::append;
-use super::host::insert;
 use super::row::{json, number, parsed, time, to_json};
-use super::{Enrolment, HostState, NewHost, Store, StoreError};
-use crate::audit::{Actor, By, Entry};
+use super::{Store, StoreError};
+use crate::audit::{By, Entry};
 use crate::clock::Timestamp;
 
 /// A key to be made.
@@ -28,6 +28,8 @@ pub struct NewProvisioningKey {
     pub ephemeral: bool,
     /// Labels that those hosts get.
     pub labels: Vec<String>,
+    /// Networks from which it may be used; none means everywhere.
+    pub networks: Vec<IpNet>,
 }
 
 /// A key as administrators see it.
@@ -45,6 +47,8 @@ pub struct ProvisioningKey {
     pub ephemeral: bool,
     /// Labels that those hosts get.
     pub labels: Vec<String>,
+    /// Networks from which it may be used; none means everywhere.
+    pub networks: Vec<IpNet>,
     /// Who made it.
     pub created_by: String,
 }
@@ -64,8 +68,8 @@ impl Store {
         let mut write = self.write().await?;
         sqlx::query(
             "INSERT INTO provisioning_keys (id, tenant_id, hash, uses_left, expires_at, approve, \
-             ephemeral, labels, created_by, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             ephemeral, labels, networks, created_by, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(id.to_string())
         .bind(tenant.to_string())
@@ -75,12 +79,13 @@ impl Store {
         .bind(new.approve)
         .bind(new.ephemeral)
         .bind(to_json(&new.labels, "labels")?)
+        .bind(to_json(&new.networks, "networks")?)
         .bind(by.actor.to_string())
         .bind(by.at.millis())
         .execute(&mut *write)
         .await?;
         let entry = Entry::done(tenant, "token.create", format!("token:{id}")).with(
-            serde_json::json!({ "uses": new.uses, "expires_at": new.expires_at, "approve": new.approve }),
+            serde_json::json!({ "uses": new.uses, "expires_at": new.expires_at, "approve": new.approve, "networks": new.networks }),
         );
         append(&mut write, by, entry).await?;
         write.commit().await?;
@@ -97,7 +102,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<ProvisioningKey>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, uses_left, expires_at, approve, ephemeral, labels, created_by \
+            "SELECT id, uses_left, expires_at, approve, ephemeral, labels, networks, created_by \
              FROM provisioning_keys WHERE tenant_id = $1 AND uses_left > 0 AND expires_at > $2 \
              ORDER BY id",
         )
@@ -131,44 +136,6 @@ impl Store {
         write.commit().await?;
         Ok(true)
     }
-
-    /// Brings a host in with a key, using it once; this finds the tenant. None when the key can't be
-    /// used, and then nothing has happened.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`] for a field of the host; the key is then unused.
-    pub async fn enrol(
-        &self,
-        key_hash: &str,
-        source: Option<std::net::IpAddr>,
-        mut host: NewHost,
-        mut enrolment: Enrolment,
-        now: Timestamp,
-    ) -> Result<Option<(TenantId, HostId, HostState)>, StoreError> {
-        let mut write = self.write().await?;
-        let row = sqlx::query(
-            "UPDATE provisioning_keys SET uses_left = uses_left - 1 \
-             WHERE hash = $1 AND uses_left > 0 AND expires_at > $2 \
-             AND tenant_id IN (SELECT id FROM tenants WHERE active) \
-             RETURNING id, tenant_id, approve, ephemeral, labels",
-        )
-        .bind(key_hash)
-        .bind(now.millis())
-        .fetch_optional(&mut *write)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let tenant = parsed(&row, "tenant_id")?;
-        enrolment.state =
-            if row.try_get("approve")? { HostState::Pending } else { HostState::Live };
-        enrolment.ephemeral = row.try_get("ephemeral")?;
-        // What a host says about its own labels doesn't count.
-        host.labels = json(&row, "labels")?;
-        let by = By { actor: Actor::ProvisioningKey(row.try_get("id")?), source, at: now };
-        let state = enrolment.state;
-        let id = insert(&mut write, tenant, &by, host, enrolment).await?;
-        write.commit().await?;
-        Ok(Some((tenant, id, state)))
-    }
 }
 
 fn provisioning_key(row: &SqliteRow) -> Result<ProvisioningKey, StoreError> {
@@ -179,6 +146,7 @@ fn provisioning_key(row: &SqliteRow) -> Result<ProvisioningKey, StoreError> {
         approve: row.try_get("approve")?,
         ephemeral: row.try_get("ephemeral")?,
         labels: json(row, "labels")?,
+        networks: json(row, "networks")?,
         created_by: row.try_get("created_by")?,
     })
 }

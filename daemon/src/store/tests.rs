@@ -199,6 +199,7 @@ async fn nothing_of_one_tenant_is_found_or_changed_by_another() {
         approve: false,
         ephemeral: false,
         labels: Vec::new(),
+        networks: Vec::new(),
     };
     let token = store.create_provisioning_key(f.tenant, &by(START), token).await.unwrap();
     store.append_event(f.tenant, "hosts", json!({}), START).await.unwrap();
@@ -221,7 +222,10 @@ async fn nothing_of_one_tenant_is_found_or_changed_by_another() {
     assert!(store.hosts(o, &page).await.unwrap().items.is_empty());
     assert!(!store.set_key(o, &by, host, &ApiId::from_random([9; 8]), "x").await.unwrap());
     assert!(!store.patch_host(o, &by, host, HostPatch::default()).await.unwrap());
-    assert!(!store.accept_host(o, &by, host).await.unwrap());
+    for in_place in [false, true] {
+        let foreign = store.accept_host(o, &by, host, in_place).await.unwrap();
+        assert_eq!(foreign, Accepted::NoHost);
+    }
     assert!(!store.delete_host(o, &by, host).await.unwrap());
     assert!(!store.put_presence(o, host, &presence).await.unwrap());
     let (facts, policy) = (HostFacts::default(), PolicyFacts::default());

@@ -7,9 +7,11 @@ import { openTerminal } from "../terminal/tabs";
 import { useBusy } from "../ui/busy";
 import { CopyBlock } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
+import { Link } from "../ui/link";
 import { useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
 import type { Host } from "../wire";
+import { goodFor, KeyForm, ONE_HOST } from "./enrolment-key";
 import { HostFields, readHostFields } from "./host-fields";
 
 export function AddHost({ onClose }: { onClose: () => void }) {
@@ -75,7 +77,8 @@ const SAID = {
 } as const;
 
 function WithAgent({ onClose }: { onClose: () => void }) {
-  const enrolment = useLoaded(() => api.enrolmentToken({ uses: 1, expires: "1h", approve: false }));
+  const [wanted, setWanted] = useState(ONE_HOST);
+  const enrolment = useLoaded(() => api.enrolmentToken(wanted), JSON.stringify(wanted));
   const [install, setInstall] = useState(() => startInstall(hosts.value?.keys() ?? []));
   useEffect(() => onHostEvent((event) => setInstall((before) => follow(before, event))), []);
   const { host } = install;
@@ -94,7 +97,7 @@ function WithAgent({ onClose }: { onClose: () => void }) {
         {!enrolment.value && !enrolment.error && <Loading what="the install line" />}
         {enrolment.value && (
           <>
-            <p>Run this on the host, as root. It works once, within the hour.</p>
+            <p>Run this on the host, as root. {goodFor(wanted)}</p>
             <CopyBlock text={enrolment.value.install.command} what="the install line" />
             <details>
               <summary>Step by step, and how to check the certificate</summary>
@@ -104,6 +107,7 @@ function WithAgent({ onClose }: { onClose: () => void }) {
             </details>
           </>
         )}
+        <KeyForm wanted={wanted} make={setWanted} />
         <Steps install={install} />
         <p role="status" class="quiet">
           {host && <strong>{host.friendly_name}: </strong>}
@@ -111,7 +115,12 @@ function WithAgent({ onClose }: { onClose: () => void }) {
         </p>
       </div>
       <footer class="dialog-foot">
-        {host && step === "pending" && <AcceptButton host={host} />}
+        {host && step === "pending" && !host.same_as && <AcceptButton host={host} />}
+        {host && step === "pending" && host.same_as && (
+          <Link to="host" query={{ id: host.id }} class="button primary">
+            It says that it is known: decide …
+          </Link>
+        )}
         <button type="button" onClick={onClose}>
           {step === "reported" ? "Done" : "Close"}
         </button>

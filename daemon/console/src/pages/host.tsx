@@ -17,13 +17,14 @@ import { CopyBlock } from "../ui/copy";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { Link } from "../ui/link";
-import { Loading, Notice, Problem } from "../ui/notice";
+import { Loading, Problem } from "../ui/notice";
 import { PresenceMark } from "../ui/presence";
 import { Ago, Exact } from "../ui/time";
 import { say } from "../ui/toast";
 import type { Credentials, Host } from "../wire";
 import { HostFields, readHostFields } from "./host-fields";
 import { HostKeys, PendingKeys } from "./host-keys";
+import { Waiting } from "./waiting";
 
 type Asking = "run" | "edit" | "credentials" | "delete" | null;
 
@@ -191,7 +192,6 @@ function Delete({ host, onClose }: { host: Host; onClose: () => void }) {
 
 export function HostPage() {
   const [asking, setAsking] = useState<Asking>(null);
-  const { busy, error, run } = useBusy();
   const host = hosts.value?.get(route.value.query.get("id") ?? "");
   if (!host) {
     return (
@@ -244,25 +244,7 @@ export function HostPage() {
           </button>
         )}
       </header>
-      {error && <Problem>{error}</Problem>}
-      {pending && (
-        <Notice>
-          <p>
-            This host has registered and waits. Accept it only if you know that it is yours: look at
-            its name, and at who installed it.
-          </p>
-          {manage && (
-            <button
-              type="button"
-              class="primary"
-              disabled={busy}
-              onClick={() => run(async () => rememberHost(await api.acceptHost(host.id)))}
-            >
-              Accept this host
-            </button>
-          )}
-        </Notice>
-      )}
+      {pending && <Waiting host={host} manage={manage} />}
       <PendingKeys host={host} manage={manage} />
       <section>
         <Facts host={host} />

@@ -99,7 +99,12 @@ function Row({ host }: { host: Host }) {
       </span>
       {may("can_manage_hosts") && (
         <div class="host-actions">
-          {pending ? (
+          {pending && host.same_as ? (
+            // Which of two it is to be is decided on its page.
+            <Link to="host" query={{ id: host.id }} class="button">
+              Decide …
+            </Link>
+          ) : pending ? (
             <button
               type="button"
               class="primary"

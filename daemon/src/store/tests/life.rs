@@ -216,6 +216,7 @@ async fn a_provisioning_key_brings_in_as_many_hosts_as_it_says() {
         approve: true,
         ephemeral: true,
         labels: vec!["lab".to_owned()],
+        networks: Vec::new(),
     };
     f.store.create_provisioning_key(f.tenant, &by(START), new).await.unwrap();
     let enrol = |store: Store, name: &'static str, at: Timestamp| async move {
@@ -226,10 +227,11 @@ async fn a_provisioning_key_brings_in_as_many_hosts_as_it_says() {
             state: HostState::Live,
             ephemeral: false,
         };
-        store.enrol(&token_hash("token"), None, host, enrolment, at).await
+        let arrival = Arrival { host, ..Arrival::default() };
+        store.enrol(&token_hash("token"), arrival, enrolment, at).await
     };
     let late = enrol(f.store.clone(), "late", START.plus(HOUR)).await.unwrap();
-    assert!(late.is_none());
+    assert_eq!(late, Enrolled::No);
     // A host with a bad name uses nothing up.
     assert!(enrol(f.store.clone(), "\u{1b}", START).await.is_err());
     let mut tasks = tokio::task::JoinSet::new();
@@ -237,7 +239,13 @@ async fn a_provisioning_key_brings_in_as_many_hosts_as_it_says() {
         tasks.spawn(enrol(f.store.clone(), "web", START));
     }
     let enrolled = tasks.join_all().await;
-    let enrolled: Vec<_> = enrolled.into_iter().filter_map(Result::unwrap).collect();
+    let enrolled: Vec<_> = enrolled
+        .into_iter()
+        .filter_map(|enrolled| match enrolled.unwrap() {
+            Enrolled::New(tenant, host, state) => Some((tenant, host, state)),
+            _ => None,
+        })
+        .collect();
     assert_eq!(enrolled.len(), 3);
     let (tenant, host, state) = enrolled[0];
     assert_eq!((tenant, state), (f.tenant, HostState::Pending));
@@ -245,7 +253,8 @@ async fn a_provisioning_key_brings_in_as_many_hosts_as_it_says() {
     assert!(row.ephemeral && row.labels == ["lab"]);
     assert_eq!(f.store.abandoned_hosts(START.plus(HOUR)).await.unwrap().len(), 3);
     assert!(f.store.abandoned_hosts(START).await.unwrap().is_empty());
-    assert!(f.store.accept_host(tenant, &by(START), host).await.unwrap());
+    let accepted = f.store.accept_host(tenant, &by(START), host, false).await.unwrap();
+    assert_eq!(accepted, Accepted::In);
     assert_eq!(f.store.host(tenant, host).await.unwrap().unwrap().state, HostState::Live);
     assert!(f.store.provisioning_keys(f.tenant, START).await.unwrap().is_empty());
 }
