@@ -104,6 +104,32 @@ pub enum Request {
     },
     /// Copy the database into the data directory.
     Backup,
+    /// Do something in another tenant than the first.
+    Within {
+        /// Its id or name.
+        tenant: String,
+        /// What.
+        wanted: Box<Request>,
+    },
+    /// Make a tenant.
+    TenantAdd {
+        /// Its name.
+        name: String,
+    },
+    /// List tenants.
+    TenantList,
+    /// Lock a tenant out, or let it in again.
+    TenantActive {
+        /// Its id or name.
+        tenant: String,
+        /// In, or out.
+        active: bool,
+    },
+    /// Delete a tenant with all that it has.
+    TenantRemove {
+        /// Its id or name.
+        tenant: String,
+    },
 }
 
 /// What became of it.
@@ -129,6 +155,11 @@ pub enum Response {
     Hosts {
         /// All of them.
         items: Vec<HostLine>,
+    },
+    /// Tenants.
+    Tenants {
+        /// All of them.
+        items: Vec<TenantLine>,
     },
     /// A new host, with its credential.
     Host(NewHostLine),
@@ -208,6 +239,21 @@ pub struct UserLine {
     pub roles: Vec<String>,
     /// When they last logged in.
     pub last_login_at: Option<Timestamp>,
+}
+
+/// A tenant in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TenantLine {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its people and agents are let in.
+    pub active: bool,
+    /// Its hosts.
+    pub hosts: u64,
+    /// Its users.
+    pub users: u64,
 }
 
 /// A host in a list.

@@ -19,10 +19,12 @@ use crate::store::{Candidate, LOGIN_LIFE, NewLogin, Store, StoreError};
 
 mod account;
 mod api_key;
+mod api_token;
 mod challenge;
 mod fleet;
 mod passkey;
 mod password;
+mod people;
 mod permission;
 mod principal;
 mod revocation;
@@ -34,11 +36,13 @@ mod totp;
 mod vault;
 
 pub use api_key::Credential;
+pub use api_token::MadeApiToken;
 pub(crate) use challenge::Challenges;
 pub use fleet::{Admitted, NewToken, ProvisioningToken};
 pub use passkey::{PasskeyChallenge, Site};
 pub use password::{LONGEST_PASSWORD, PasswordError, Passwords, SHORTEST_PASSWORD};
-pub use permission::{BUILT_IN_ROLES, Permission, Permissions, UnknownPermission};
+pub use people::Switched;
+pub use permission::{BUILT_IN_ROLES, PLATFORM_ROLE, Permission, Permissions, UnknownPermission};
 pub use principal::{AgentIdentity, Principal, Username, UsernameError};
 pub use revocation::{Change, Listener, News, Revocations};
 pub use second_factor::{Proof, TotpOffer};
@@ -254,11 +258,16 @@ impl Auth {
     }
 
     /// The person behind an access token that was made for `audience`: [`API_AUDIENCE`], or a
-    /// socket's path.
+    /// socket's path; or behind one of their API tokens, which are for the former.
     ///
     /// # Errors
     /// [`AuthError::Invalid`].
     pub async fn bearer(&self, token: &str, audience: &str) -> Result<Principal, AuthError> {
+        if audience == API_AUDIENCE
+            && let Some(found) = self.api_token(token).await
+        {
+            return found;
+        }
         let now = self.clock.now();
         let bearer = self.tokens.verify(token, audience, now).map_err(|_| AuthError::Invalid)?;
         let found = self.store.principal_of_login(bearer.tenant, bearer.login, false, now).await?;

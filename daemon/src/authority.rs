@@ -147,7 +147,8 @@ impl Authority {
         };
         let Some(who) = found else {
             // A store that fails now is asked again by whoever looks after the terminals.
-            let active = self.app.store.permissions_of_user(self.who.tenant, self.who.user).await;
+            let (tenant, user, now) = (self.who.tenant, self.who.user, self.app.clock.now());
+            let active = self.app.store.permissions_of_user(tenant, user, now).await;
             let disabled = matches!(active, Ok(None));
             return Some(if disabled { Loss::Disabled } else { Loss::LoggedOut });
         };

@@ -61,6 +61,9 @@ enum Command {
     Healthcheck(Place),
     /// What the running daemon is doing
     Status(Plain),
+    /// Manage tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
@@ -107,6 +110,26 @@ struct Place {
 struct Plain {
     #[command(flatten)]
     place: Place,
+    /// Print JSON, and nothing else, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// In which tenant of which daemon.
+#[derive(Debug, Clone, Default, Args)]
+struct Within {
+    #[command(flatten)]
+    place: Place,
+    /// Tenant, by name or id [default: the first one]
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+}
+
+/// A command that prints what it finds in a tenant.
+#[derive(Debug, Args)]
+struct PlainWithin {
+    #[command(flatten)]
+    place: Within,
     /// Print JSON, and nothing else, on standard output
     #[arg(long)]
     json: bool,
@@ -176,40 +199,75 @@ enum ConfigCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum TenantCommand {
+    /// Make a tenant; give it an administrator with: user add --tenant NAME --role admin
+    Add {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List tenants
+    Ls(Plain),
+    /// Lock a tenant out at once: its people and agents, and what they have open
+    Suspend {
+        /// Its name or id
+        tenant: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let a suspended tenant in again
+    Activate {
+        /// Its name or id
+        tenant: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a tenant with all that it has
+    Rm {
+        /// Its name or id
+        tenant: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum UserCommand {
     /// Make a user; the password is asked for, or read from standard input
     Add {
         /// Their name
         username: Username,
-        /// Roles: admin, operator, viewer; may be given more than once
+        /// A role: admin, operator, viewer, platform or one of the tenant's own; may be given more
+        /// than once
         #[arg(long = "role", value_name = "ROLE", default_value = "viewer")]
         roles: Vec<String>,
         #[command(flatten)]
-        place: Place,
+        place: Within,
     },
     /// Give a user another password; their logins end
     Passwd {
         /// Who
         username: Username,
         #[command(flatten)]
-        place: Place,
+        place: Within,
     },
     /// Lock a user out at once: logins, sockets and terminals end
     Disable {
         /// Who
         username: Username,
         #[command(flatten)]
-        place: Place,
+        place: Within,
     },
     /// Let a locked out user in again
     Enable {
         /// Who
         username: Username,
         #[command(flatten)]
-        place: Place,
+        place: Within,
     },
     /// List users
-    Ls(Plain),
+    Ls(PlainWithin),
 }
 
 #[derive(Debug, Args)]
@@ -218,7 +276,7 @@ struct RecoverAccess {
     #[arg(default_value = "admin")]
     username: Username,
     #[command(flatten)]
-    plain: Plain,
+    plain: PlainWithin,
 }
 
 #[derive(Debug, Subcommand)]
@@ -240,16 +298,16 @@ enum HostCommand {
         #[arg(long = "label", value_name = "LABEL")]
         labels: Vec<String>,
         #[command(flatten)]
-        plain: Plain,
+        plain: PlainWithin,
     },
     /// List hosts
-    Ls(Plain),
+    Ls(PlainWithin),
     /// Remove a host; its agent and its terminals are ended
     Rm {
         /// Its id, or its name if only one has it
         host: String,
         #[command(flatten)]
-        place: Place,
+        place: Within,
     },
 }
 
@@ -277,7 +335,7 @@ enum TokenCommand {
         #[arg(long = "network", value_name = "CIDR")]
         networks: Vec<IpNet>,
         #[command(flatten)]
-        plain: Plain,
+        plain: PlainWithin,
     },
 }
 
@@ -296,7 +354,7 @@ enum ImportCommand {
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        plain: Plain,
+        plain: PlainWithin,
     },
 }
 
@@ -334,6 +392,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Doctor(plain) => check::doctor(&plain),
         Command::Healthcheck(place) => administrate::healthcheck(&place),
         Command::Status(plain) => administrate::status(&plain),
+        Command::Tenant(command) => administrate::tenant(command),
         Command::User(command) => administrate::user(command),
         Command::RecoverAccess(wanted) => administrate::recover(wanted),
         Command::Host(command) => administrate::host(command),

@@ -24,7 +24,7 @@ use crate::admin::socket::{AdminSocket, SocketError};
 use crate::admin::{Admin, Live};
 use crate::app::{App, Parts};
 use crate::audit::By;
-use crate::auth::{Auth, AuthError, SecretError, ServerSecret};
+use crate::auth::{Auth, AuthError, PLATFORM_ROLE, SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, RunMode};
 use crate::keeper::link::External;
@@ -241,7 +241,8 @@ async fn first_admin(
     }
     let password = random::password()?;
     if let Ok(name) = ADMIN.parse() {
-        auth.create_user(tenant, by, name, &password, vec![ADMIN.to_owned()]).await?;
+        let roles = vec![ADMIN.to_owned(), PLATFORM_ROLE.0.to_owned()];
+        auth.create_user(tenant, by, name, &password, roles).await?;
     }
     Ok(Some(password))
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod agent;
+mod api_tokens;
 mod approval_policies;
 mod approvals;
 mod audit;
@@ -38,6 +39,7 @@ mod public;
 mod publish;
 mod qr;
 mod release;
+mod roles;
 pub mod route;
 mod schedules;
 mod security;
@@ -49,6 +51,7 @@ mod subscriber;
 mod table;
 mod telemetry;
 mod tell;
+mod tenants;
 mod terminal;
 mod tickets;
 pub mod upgrade;

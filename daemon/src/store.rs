@@ -17,6 +17,7 @@ use sqlx::{SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use crate::event::Feeds;
 
+mod api_token;
 mod approval;
 mod audit;
 mod backup;
@@ -35,11 +36,13 @@ mod inbox;
 mod job;
 mod license;
 mod login;
+mod membership;
 mod own;
 mod page;
 mod passkey;
 mod patchmon;
 mod provisioning;
+mod role;
 mod row;
 mod schedule;
 mod second_factor;
@@ -51,6 +54,7 @@ mod tenant;
 mod ticket;
 mod user;
 
+pub use api_token::{ApiToken, NewApiToken};
 pub use approval::{
     Approval, ApprovalFilter, Decision, ExpiredApprovals, NewApproval, Released, Spending, Verdict,
 };
@@ -77,19 +81,21 @@ pub use job::{
 };
 pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
+pub use membership::Membership;
 pub use own::OwnLogin;
 pub use page::{Page, PageRequest};
 pub use passkey::{NewPasskey, StoredPasskey};
 pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
+pub use role::Role;
 pub use schedule::{NewSchedule, Schedule, Turns};
 pub use second_factor::{Factor, SecondFactors, StoredTotp};
 pub use security::{SecurityEvent, SecurityFilter, SecurityKind, Severity};
 pub use session::{Left, NewSession, Session, SessionMessage, SessionNews};
 pub use telemetry::{Ages, Ingested, Names, Parcel, Reading, Readings, Record};
-pub use tenant::{Limits, Tenant};
+pub use tenant::{Limits, Tenant, TenantCounts, TenantPatch};
 pub use ticket::StoredTicket;
-pub use user::{Candidate, NewUser, User};
+pub use user::{Candidate, Grant, NewUser, User};
 
 /// Readers beside the one writer. SQLite answers from the page cache; four keep two cores busy.
 const READERS: u32 = 4;

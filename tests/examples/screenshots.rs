@@ -36,6 +36,11 @@ async fn main() {
         let body = json!({ "friendly_name": name, "address": "192.0.2.7", "labels": [label] });
         admin.post("/api/v1/hosts", body).await.expect(201);
     }
+    let role = json!({ "name": "auditor", "permissions": ["hosts:read", "audit:read"] });
+    admin.post("/api/v1/roles", role).await.expect(201);
+    admin.add_user("ada", &["operator", "auditor"]).await;
+    let token = json!({ "name": "nightly", "scopes": ["hosts:read", "jobs:run"] });
+    admin.post("/api/v1/tokens", token).await.expect(201);
     let order = json!({ "command": "compliance_scan", "params": { "profile": "strict" } });
     let scan = admin.order(agent.host(), order).await;
     admin.job_over(&scan).await;
@@ -118,6 +123,12 @@ async fn main() {
         browser.screenshot(&images.join(format!("alerts-{scheme}.png"))).await;
         investigate(&mut browser, &daemon).await;
         browser.screenshot(&images.join(format!("investigation-{scheme}.png"))).await;
+        for (page, row) in [("users", "ada"), ("roles", "auditor"), ("tokens", "nightly")] {
+            browser.goto(&format!("{}/{page}", daemon.url())).await;
+            let shown = format!("document.querySelector('tbody')?.innerText.includes('{row}')");
+            browser.until(page, &shown).await;
+            browser.screenshot(&images.join(format!("{page}-{scheme}.png"))).await;
+        }
         assert!(browser.problems().is_empty(), "{:?}", browser.problems());
     }
 }

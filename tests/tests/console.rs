@@ -396,8 +396,11 @@ async fn every_page_keeps_to_the_policy_in_dark_and_light_and_on_a_phone() {
             "schedules",
             "sessions",
             "users",
-            "audit",
             "security",
+            "roles",
+            "tokens",
+            "tenants",
+            "audit",
             "trust",
         ] {
             browser.goto(&format!("{}/{page}", fleet.daemon.url())).await;

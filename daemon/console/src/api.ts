@@ -1,5 +1,6 @@
 /** The daemon's HTTP interface, one function a call. */
 import { httpAddress } from "./address";
+import type { Grant } from "./people/wire";
 import type {
   Account,
   AuditEntry,
@@ -146,7 +147,7 @@ export const addUser = (body: { username: string; password: string; roles: strin
   call<Account>("POST", "users", { body });
 export const changeUser = (
   userId: string,
-  body: { disabled?: boolean; roles?: string[]; password?: string },
+  body: { disabled?: boolean; roles?: Grant[]; password?: string },
 ) => call<Account>("PATCH", `users/${id(userId)}`, { body });
 
 export const audit = (cursor?: string) =>

@@ -6,6 +6,7 @@ import { AccountPage } from "./account/page";
 import { Nav } from "./nav/nav";
 import { LoginPage } from "./pages/login";
 import { PAGES } from "./pages/table";
+import { TenantSwitch } from "./people/tenant-switch";
 import { route } from "./route";
 import { ask, logout, startError, user } from "./session";
 import { type Theme, theme } from "./settings";
@@ -75,6 +76,7 @@ function Head({ onHelp }: { onHelp: () => void }) {
       </Link>
       {user.value && !user.value.must_enrol && <Nav />}
       <div class="head-end">
+        {user.value && !user.value.must_enrol && <TenantSwitch />}
         {user.value && !user.value.must_enrol && (
           <ConnectionMark state={stream.value} what="What this page shows" onRetry={retryNow} />
         )}

@@ -10,6 +10,7 @@ import "./style/jobs.css";
 import "./style/compliance.css";
 import "./style/telemetry.css";
 import "./style/approvals.css";
+import "./style/people.css";
 import "./style/terminal.css";
 import "./style/feed.css";
 

@@ -33,9 +33,13 @@ const BROUGHT_BY: Readonly<Record<string, readonly string[]>> = {
   "ws:alerts": ["alerts:manage"],
 };
 
-/** Whether the person may do something; an admin may do everything. */
+/** What not even an admin of a tenant may, unless it is said of them. */
+const ABOVE_TENANTS = "tenants:manage";
+
+/** Whether the person may do something; an admin may do everything within their tenant. */
 export function may(permission: string): boolean {
   const held = user.value?.permissions ?? [];
+  if (permission === ABOVE_TENANTS) return held.includes(permission);
   const enough = [permission, "admin", ...(BROUGHT_BY[permission] ?? [])];
   return enough.some((one) => held.includes(one));
 }

@@ -4,6 +4,7 @@
  * Names are the daemon's own. Everything that comes from a host or its agent is text to be shown
  * as text, never markup.
  */
+import type { Grant } from "./people/wire";
 
 /** A logged-in person. */
 export interface User {
@@ -140,7 +141,10 @@ export interface Account {
   id: string;
   username: string;
   disabled: boolean;
+  /** Whether the account belongs to another tenant. */
+  guest: boolean;
   roles: string[];
+  grants: Grant[];
   last_login_at: string | null;
 }
 

@@ -6,14 +6,18 @@ use std::time::Duration;
 use gangplank_proto::id::{HostId, TenantId};
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, HostLine, NewHostLine, Request, Response, Status, TokenLine, UserLine};
+use super::{
+    Finding, HostLine, NewHostLine, Request, Response, Status, TenantLine, TokenLine, UserLine,
+};
 use crate::audit::{Actor, By, Entry};
-use crate::auth::{Auth, AuthError, NewToken, Username};
+use crate::auth::{Auth, AuthError, NewToken, PLATFORM_ROLE, Username};
 use crate::clock::Clock;
 use crate::fleet;
 use crate::random;
 use crate::registry::Registry;
-use crate::store::{AuditVerdict, NewHost, PageRequest, Store, StoreError, User};
+use crate::store::{
+    AuditVerdict, Grant, NewHost, PageRequest, Store, StoreError, TenantPatch, User,
+};
 
 /// What only a running daemon knows about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,6 +59,8 @@ enum ExecuteError {
     Random(#[from] random::RandomError),
     #[error("there is no user {0}")]
     NoUser(Username),
+    #[error("there is no tenant {0:?}")]
+    NoTenant(String),
     #[error("there is no host {0:?}")]
     NoHost(String),
     #[error("several hosts are called {0:?}: give the id")]
@@ -149,6 +155,24 @@ impl Admin {
                 let summary = self.auth.import(self.tenant, by, import, dry_run).await?;
                 Ok(Response::Imported(summary))
             }
+            Request::Within { tenant, wanted } => {
+                let within = Self { tenant: self.tenant(&tenant).await?, ..self.clone() };
+                Box::pin(within.try_execute(by, *wanted)).await
+            }
+            Request::TenantAdd { name } => {
+                self.store.create_tenant(by, &name).await?;
+                Ok(Response::Done)
+            }
+            Request::TenantList => self.tenants().await,
+            Request::TenantActive { tenant, active } => {
+                let patch = TenantPatch { active: Some(active), ..TenantPatch::default() };
+                self.auth.patch_tenant(by, self.tenant(&tenant).await?, patch).await?;
+                Ok(Response::Done)
+            }
+            Request::TenantRemove { tenant } => {
+                self.auth.delete_tenant(by, self.tenant(&tenant).await?).await?;
+                Ok(Response::Done)
+            }
             Request::Backup => {
                 let name = format!("backup-{}.db", hex::encode(random::bytes::<8>()?));
                 let file = self.store.directory().path().join(name);
@@ -163,19 +187,46 @@ impl Admin {
         self.store.user_named(self.tenant, username).await
     }
 
+    async fn tenant(&self, called: &str) -> Result<TenantId, ExecuteError> {
+        let tenant = self.store.tenant_called(called).await?;
+        let unknown = || ExecuteError::NoTenant(called.to_owned());
+        Ok(tenant.ok_or_else(unknown)?.id)
+    }
+
+    async fn tenants(&self) -> Result<Response, ExecuteError> {
+        let (mut items, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.store.tenants(&PageRequest { limit: Some(500), cursor }).await?;
+            items.extend(page.items.into_iter().map(|counts| TenantLine {
+                id: counts.tenant.id.to_string(),
+                name: counts.tenant.name,
+                active: counts.tenant.active,
+                hosts: counts.hosts,
+                users: counts.users,
+            }));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(Response::Tenants { items });
+            }
+        }
+    }
+
     async fn recover(&self, by: &By, username: Username) -> Result<Response, ExecuteError> {
-        let (password, roles) = (random::password()?, vec!["admin".to_owned()]);
+        // Whoever has the machine looks after tenants too, in the tenant where that is done.
+        let mut roles = vec!["admin".to_owned()];
+        let platform = self.store.role(self.tenant, PLATFORM_ROLE.0).await?;
+        roles.extend(platform.map(|role| role.name));
+        let password = random::password()?;
         let name = username.to_string();
         match self.user(&username).await? {
             None => {
                 self.auth.create_user(self.tenant, by, username, &password, roles).await?;
             }
             Some(user) => {
-                let mut roles = user.roles;
-                if !roles.iter().any(|role| role == "admin") {
-                    roles.push("admin".to_owned());
-                }
-                self.auth.set_roles(self.tenant, by, user.id, &roles).await?;
+                let mut grants = user.roles;
+                grants.retain(|grant| !roles.contains(&grant.role));
+                grants.extend(roles.into_iter().map(Grant::from));
+                self.auth.set_roles(self.tenant, by, user.id, &grants).await?;
                 self.auth.set_disabled(self.tenant, by, user.id, false).await?;
                 // Whoever has to recover access has not got the second factor either.
                 self.auth.reset_second_factors(self.tenant, by, user.id).await?;
@@ -194,7 +245,7 @@ impl Admin {
                 id: user.id.to_string(),
                 username: user.username,
                 disabled: user.disabled,
-                roles: user.roles,
+                roles: user.roles.into_iter().map(|grant| grant.role).collect(),
                 last_login_at: user.last_login_at,
             }));
             cursor = page.next_cursor;

@@ -180,6 +180,7 @@ mod tests {
             must_enrol: false,
             roles: vec![role.to_owned()],
             permissions: permissions.iter().copied().collect(),
+            api_token: None,
         }
     }
 

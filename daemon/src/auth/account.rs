@@ -5,7 +5,7 @@ use gangplank_proto::secret::Secret;
 
 use super::{Auth, AuthError, Change, Username};
 use crate::audit::By;
-use crate::store::NewUser;
+use crate::store::{Grant, NewUser};
 
 impl Auth {
     /// Makes a user.
@@ -38,7 +38,7 @@ impl Auth {
     ) -> Result<bool, AuthError> {
         let hash = self.passwords.hash(password).await?;
         let done = self.store.set_password(tenant, by, user, &hash).await?;
-        Ok(self.told(done, Change::UserChanged(user)))
+        self.told_user(done, user).await
     }
 
     /// Locks a user out, ending their logins, or lets them in again. False when there is no such
@@ -54,7 +54,7 @@ impl Auth {
         disabled: bool,
     ) -> Result<bool, AuthError> {
         let done = self.store.set_disabled(tenant, by, user, disabled).await?;
-        Ok(self.told(done, Change::UserChanged(user)))
+        self.told_user(done, user).await
     }
 
     /// Gives a user other roles. False when there is no such user.
@@ -66,10 +66,21 @@ impl Auth {
         tenant: TenantId,
         by: &By,
         user: UserId,
-        roles: &[String],
+        roles: &[Grant],
     ) -> Result<bool, AuthError> {
         let done = self.store.set_roles(tenant, by, user, roles).await?;
         Ok(self.told(done, Change::UserChanged(user)))
+    }
+
+    /// Tells a change of a user, and of those that they are in other tenants.
+    async fn told_user(&self, done: bool, user: UserId) -> Result<bool, AuthError> {
+        if done {
+            self.revocations.tell(Change::UserChanged(user));
+            for other in self.store.users_of_account(user).await? {
+                self.revocations.tell(Change::UserChanged(other));
+            }
+        }
+        Ok(done)
     }
 
     /// Tells a change that was made.

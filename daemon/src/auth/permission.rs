@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Permission {
-    /// All of the others.
+    /// All of the others within the tenant.
     Admin,
     /// Add, change and remove hosts; open terminals; make enrolment tokens.
     CanManageHosts,
@@ -41,13 +41,18 @@ pub enum Permission {
     ChannelsPublish,
     /// Read the audit.
     AuditRead,
-    /// Add, change and disable users.
+    /// Add, change and disable users, and roles; see and revoke their API tokens.
     UsersManage,
+    /// By an API token: make and revoke API tokens of its user.
+    TokensManage,
+    /// Make, suspend and delete tenants, and see their names and counts; nothing in them. No other
+    /// right implies this one.
+    TenantsManage,
 }
 
 impl Permission {
     /// Every right.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Admin,
         Self::CanManageHosts,
         Self::HostsRead,
@@ -64,6 +69,8 @@ impl Permission {
         Self::ChannelsPublish,
         Self::AuditRead,
         Self::UsersManage,
+        Self::TokensManage,
+        Self::TenantsManage,
     ];
 
     /// Its name in the API, in the store and in tokens.
@@ -86,6 +93,8 @@ impl Permission {
             Self::ChannelsPublish => "channels:publish",
             Self::AuditRead => "audit:read",
             Self::UsersManage => "users:manage",
+            Self::TokensManage => "tokens:manage",
+            Self::TenantsManage => "tenants:manage",
         }
     }
 }
@@ -140,7 +149,14 @@ impl Permissions {
             Permission::WsAlerts => has(Permission::AlertsManage),
             _ => false,
         };
-        has(wanted) || implied || has(Permission::Admin)
+        let within = wanted != Permission::TenantsManage;
+        has(wanted) || implied || (within && has(Permission::Admin))
+    }
+
+    /// What is left of `wanted` for somebody with these.
+    #[must_use]
+    pub fn limit(&self, wanted: &[Permission]) -> Self {
+        wanted.iter().copied().filter(|permission| self.allow(*permission)).collect()
     }
 }
 
@@ -149,6 +165,9 @@ impl FromIterator<Permission> for Permissions {
         Self(permissions.into_iter().collect())
     }
 }
+
+/// The role of those who look after tenants; only the first tenant has it.
+pub const PLATFORM_ROLE: (&str, &[Permission]) = ("platform", &[Permission::TenantsManage]);
 
 /// The roles that every tenant has. They are made, and kept as they are here, at every start.
 pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
@@ -181,7 +200,8 @@ mod tests {
         let viewer = Permissions::from_iter([Permission::HostsRead]);
         for permission in Permission::ALL {
             assert_eq!(permission.as_str().parse::<Permission>().unwrap(), permission);
-            assert!(admin.allow(permission));
+            let above = permission == Permission::TenantsManage;
+            assert_eq!(admin.allow(permission), !above, "an administrator of a tenant is no more");
             assert_eq!(viewer.allow(permission), permission == Permission::HostsRead);
         }
         let operator = Permissions::from_iter([Permission::CanManageHosts]);

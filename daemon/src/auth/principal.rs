@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use gangplank_proto::id::{ApiId, HostId, LoginId, TenantId, UserId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::permission::{Permission, Permissions};
 use crate::audit::{Actor, By};
@@ -31,6 +32,8 @@ pub struct Principal {
     pub roles: Vec<String>,
     /// What the roles allow.
     pub permissions: Permissions,
+    /// The API token by which they are here: a program of theirs, which may do less than they.
+    pub api_token: Option<Uuid>,
 }
 
 impl Principal {
@@ -38,6 +41,12 @@ impl Principal {
     #[must_use]
     pub fn may(&self, wanted: Permission) -> bool {
         self.permissions.allow(wanted)
+    }
+
+    /// Whether they have all of these rights: nobody gives what they don't have.
+    #[must_use]
+    pub fn has_all(&self, permissions: &[Permission]) -> bool {
+        permissions.iter().all(|permission| self.may(*permission))
     }
 
     /// Them as the doer of something, for the audit.

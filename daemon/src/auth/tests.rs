@@ -4,7 +4,7 @@ use gangplank_proto::id::TenantId;
 
 use super::*;
 use crate::store::tests::{Fixture, START, fixture};
-use crate::store::{Arrival, Enrolment, HostState, NewHost, NewUser};
+use crate::store::{Enrolment, Grant, HostState, NewHost, NewUser};
 
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -120,7 +120,7 @@ async fn rights_taken_away_are_told_and_gone() {
     let alice = alice(&bench).await;
     let login = bench.auth.login("alice", &secret("correct horse"), SOURCE).await.unwrap();
     let mut listener = bench.auth.revocations().listen();
-    let (by, viewer) = (By::daemon(START), ["viewer".to_owned()]);
+    let (by, viewer) = (By::daemon(START), [Grant::from("viewer".to_owned())]);
     assert!(bench.auth.set_roles(bench.tenant, &by, alice, &viewer).await.unwrap());
     assert_eq!(listener.next().await, News::Change(Change::UserChanged(alice)));
     let now = bench.auth.recheck(&login.principal).await.unwrap().unwrap();
@@ -248,4 +248,79 @@ async fn a_provisioning_token_is_neither_a_key_nor_guessed() {
             bench.auth.create_token(bench.tenant, &by, NewToken { uses, life, ..new.clone() });
         assert!(refused.await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_role_given_for_a_while_ends_by_the_clock() {
+    let bench = bench().await;
+    let alice = alice(&bench).await;
+    let login = bench.auth.login("alice", &secret("correct horse"), SOURCE).await.unwrap();
+    let by = By::daemon(START);
+    let an_hour = Duration::from_secs(3600);
+    let past = [Grant { role: "admin".to_owned(), expires_at: Some(START) }];
+    assert!(bench.auth.set_roles(bench.tenant, &by, alice, &past).await.is_err());
+    let roles = [
+        Grant::from("viewer".to_owned()),
+        Grant { role: "admin".to_owned(), expires_at: Some(START.plus(an_hour)) },
+    ];
+    assert!(bench.auth.set_roles(bench.tenant, &by, alice, &roles).await.unwrap());
+    let now = bench.auth.recheck(&login.principal).await.unwrap().unwrap();
+    assert!(now.may(Permission::Admin));
+    bench.auth.expire().await.unwrap();
+    let mut listener = bench.auth.revocations().listen();
+    bench.clock.advance(an_hour);
+    let now = bench.auth.recheck(&login.principal).await.unwrap().unwrap();
+    assert!(!now.may(Permission::Admin) && now.may(Permission::HostsRead));
+    bench.auth.expire().await.unwrap();
+    assert_eq!(listener.next().await, News::Change(Change::UserChanged(alice)));
+    let user = bench.fixture.store.user(bench.tenant, alice).await.unwrap().unwrap();
+    assert_eq!(user.roles, [Grant::from("viewer".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_api_token_does_what_it_was_made_for_until_its_end() {
+    let bench = bench().await;
+    let alice = alice(&bench).await;
+    let login = bench.auth.login("alice", &secret("correct horse"), SOURCE).await.unwrap();
+    let (by, day) = (By::daemon(START), Duration::from_secs(24 * 3600));
+    let make = |name: &str, scopes: Vec<Permission>| {
+        bench.auth.create_api_token(&login.principal, &by, name.to_owned(), scopes, day)
+    };
+    let scopes = vec![Permission::HostsRead, Permission::AuditRead];
+    let made = make("ci", scopes).await.unwrap();
+    let text = made.token.expose();
+    assert!(text.starts_with("gpat_") && text.len() == 69);
+    let who = bench.auth.bearer(text, API_AUDIENCE).await.unwrap();
+    assert_eq!((who.user, who.api_token), (alice, Some(made.id)));
+    // No more than it was made for, and no more than its user has.
+    assert!(who.may(Permission::HostsRead) && !who.may(Permission::CanManageHosts));
+    assert!(!who.may(Permission::AuditRead));
+    assert!(invalid(&bench.auth.bearer(text, "/bullboard").await));
+    for wrong in ["gpat_", "gpat_00", &text.replace("gpat_", "gpt_"), &text.to_uppercase()] {
+        assert!(invalid(&bench.auth.bearer(wrong, API_AUDIENCE).await), "{wrong}");
+    }
+    let listed = |user| {
+        let page = crate::store::PageRequest::default();
+        let store = bench.fixture.store.clone();
+        async move { store.api_tokens(bench.tenant, user, &page).await.unwrap().items }
+    };
+    assert_eq!(listed(Some(alice)).await[0].last_used_at, Some(START));
+    // Revoked, it is gone with what it opened.
+    let mut listener = bench.auth.revocations().listen();
+    assert!(bench.auth.revoke_api_token(bench.tenant, &by, made.id, Some(alice)).await.unwrap());
+    assert_eq!(listener.next().await, News::Change(Change::LoginEnded(who.login)));
+    assert!(invalid(&bench.auth.bearer(text, API_AUDIENCE).await));
+    assert!(bench.auth.recheck(&who).await.unwrap().is_none());
+    // So it is at its end, also for what is open.
+    let made = make("nightly", vec![Permission::HostsRead]).await.unwrap();
+    let who = bench.auth.bearer(made.token.expose(), API_AUDIENCE).await.unwrap();
+    bench.clock.advance(day);
+    assert!(bench.auth.recheck(&who).await.unwrap().is_none());
+    bench.auth.expire().await.unwrap();
+    assert!(listed(None).await.is_empty());
+    // And when its user is locked out.
+    let made = make("late", vec![Permission::HostsRead]).await.unwrap();
+    bench.auth.set_disabled(bench.tenant, &by, alice, true).await.unwrap();
+    bench.auth.set_disabled(bench.tenant, &by, alice, false).await.unwrap();
+    assert!(invalid(&bench.auth.bearer(made.token.expose(), API_AUDIENCE).await));
 }

@@ -8,7 +8,10 @@ use serde_json::json;
 
 use super::output::{Failure, say, say_json, table};
 use super::password::read_new;
-use super::{Backup, HostCommand, Place, Plain, RecoverAccess, TokenCommand, UserCommand};
+use super::{
+    Backup, HostCommand, Place, Plain, PlainWithin, RecoverAccess, TenantCommand, TokenCommand,
+    UserCommand,
+};
 use crate::admin::{Request, Response};
 use crate::clock::Timestamp;
 
@@ -33,6 +36,40 @@ pub(super) fn status(plain: &Plain) -> Result<(), Failure> {
     say(lines.join("\n"))
 }
 
+pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
+    let (request, place) = match command {
+        TenantCommand::Ls(plain) => return tenants(&plain),
+        TenantCommand::Add { name, place } => (Request::TenantAdd { name }, place),
+        TenantCommand::Suspend { tenant, place } => {
+            (Request::TenantActive { tenant, active: false }, place)
+        }
+        TenantCommand::Activate { tenant, place } => {
+            (Request::TenantActive { tenant, active: true }, place)
+        }
+        TenantCommand::Rm { tenant, place } => (Request::TenantRemove { tenant }, place),
+    };
+    place.request(request)?;
+    Ok(())
+}
+
+fn tenants(plain: &Plain) -> Result<(), Failure> {
+    let Response::Tenants { items } = plain.place.request(Request::TenantList)? else {
+        return Err(unexpected());
+    };
+    if plain.json {
+        return say_json(&json!({ "items": items, "next_cursor": null }));
+    }
+    let rows: Vec<_> = items
+        .into_iter()
+        .map(|tenant| {
+            let state = if tenant.active { "" } else { "suspended" };
+            let (hosts, users) = (tenant.hosts.to_string(), tenant.users.to_string());
+            vec![tenant.name, hosts, users, state.to_owned(), tenant.id]
+        })
+        .collect();
+    say(table(&["NAME", "HOSTS", "USERS", "STATE", "ID"], &rows))
+}
+
 pub(super) fn user(command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::Add { username, roles, place } => {
@@ -54,7 +91,7 @@ pub(super) fn user(command: UserCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-fn users(plain: &Plain) -> Result<(), Failure> {
+fn users(plain: &PlainWithin) -> Result<(), Failure> {
     let Response::Users { items } = plain.place.request(Request::UserList)? else {
         return Err(unexpected());
     };
@@ -108,7 +145,7 @@ pub(super) fn host(command: HostCommand) -> Result<(), Failure> {
     }
 }
 
-fn hosts(plain: &Plain) -> Result<(), Failure> {
+fn hosts(plain: &PlainWithin) -> Result<(), Failure> {
     let Response::Hosts { items } = plain.place.request(Request::HostList)? else {
         return Err(unexpected());
     };

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User, initgroups, setgid, setuid};
 
-use super::Place;
 use super::output::Failure;
+use super::{Place, Within};
 use crate::admin::socket::{SocketError, ask};
 use crate::admin::{Admin, Request, Response};
 use crate::audit::By;
@@ -72,6 +72,16 @@ impl Place {
             Response::Failed { message } => Err(Failure::new(message)),
             response => Ok(response),
         }
+    }
+}
+
+impl Within {
+    /// Does a request in the tenant that is meant.
+    pub(super) fn request(&self, request: Request) -> Result<Response, Failure> {
+        self.place.request(match &self.tenant {
+            Some(tenant) => Request::Within { tenant: tenant.clone(), wanted: Box::new(request) },
+            None => request,
+        })
     }
 }
 

@@ -13,6 +13,9 @@ use crate::store::Ages;
 /// How often certificates are looked at: a new pair of files is served this soon.
 const CERTIFICATES: Duration = Duration::from_secs(2);
 
+/// How often roles and API tokens are looked at whose time is over: what they opened ends this soon.
+const EXPIRY: Duration = Duration::from_secs(1);
+
 /// How often expired rows go and anonymous refusals are written down.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -24,6 +27,7 @@ const REFUSALS: usize = 256;
 
 pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: CancellationToken) {
     let mut look = tokio::time::interval(CERTIFICATES);
+    let mut expiry = tokio::time::interval(EXPIRY);
     let mut minute = tokio::time::interval(MINUTE);
     let mut events = tokio::time::interval(EVENTS);
     loop {
@@ -35,7 +39,15 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 let _ = tokio::task::spawn_blocking(move || certificates.check()).await;
             }
             _ = events.tick() => remove_events(&app).await,
+            _ = expiry.tick() => {
+                if let Err(error) = app.auth.expire().await {
+                    tracing::error!(%error, "rights whose time is over could not be taken");
+                }
+            }
             _ = minute.tick() => {
+                if let Err(error) = app.store.purge_tenants().await {
+                    tracing::error!(%error, "what deleted tenants left could not be removed");
+                }
                 if let Err(error) = app.store.remove_expired(app.clock.now()).await {
                     tracing::error!(%error, "expired rows could not be removed");
                 }

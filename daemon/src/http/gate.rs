@@ -17,6 +17,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -41,6 +42,10 @@ const INTERNAL_TOKEN: &str = "x-internal-token";
 
 /// The header by which an internal service names the tenant that its request is about.
 const TENANT_ID: &str = "x-tenant-id";
+
+/// What an API token may do without any scope for it; the handlers of tokens look at theirs.
+const FOR_API_TOKENS: [&str; 3] =
+    ["/api/v1/auth/ws-ticket", "/api/v1/tokens", "/api/v1/tokens/{token_id}"];
 
 /// Who is calling, proved.
 #[derive(Debug, Clone)]
@@ -606,23 +611,31 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 async fn authorise(app: &App, route: &Route, call: &Call) -> Result<(), Refusal> {
-    if let Caller::Person(who) = &call.caller
-        && who.must_enrol
-        && !route.enrolling
-    {
+    let Caller::Person(who) = &call.caller else { return Ok(()) };
+    if who.must_enrol && !route.enrolling {
         return Err(Refusal::enrolment());
     }
-    let (Some(permission), Caller::Person(who)) = (route.permission, &call.caller) else {
-        return Ok(());
+    // What a person does with their own account is not for their programs.
+    let own = route.permission.is_none() && !route.method.is_safe();
+    let allowed = match route.permission {
+        Some(permission) => who.may(permission),
+        None => who.api_token.is_none() || !own || FOR_API_TOKENS.contains(&route.path),
     };
-    if who.may(permission) {
+    if allowed {
         return Ok(());
     }
-    let by = who.by(Some(call.peer.addr), app.clock.now());
-    let detail = serde_json::json!({ "permission": permission });
-    let entry = Entry::refused(Some(who.tenant), "request", route.path).with(detail);
-    app.store.audit(&by, entry).await?;
-    Err(Refusal::forbidden())
+    Err(forbid(app, call, route.path, serde_json::json!({ "permission": route.permission })).await)
+}
+
+/// Writes down that a person may not do this, and refuses it.
+pub(super) async fn forbid(app: &App, call: &Call, object: &str, detail: Value) -> Refusal {
+    let audited = async {
+        let who = call.person()?;
+        let entry = Entry::refused(Some(who.tenant), "request", object).with(detail);
+        app.store.audit(&call.by(app)?, entry).await?;
+        Ok(Refusal::forbidden())
+    };
+    audited.await.unwrap_or_else(|refusal: Refusal| refusal)
 }
 
 /// Looks up the host that the path names, within the caller's tenant.

@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Refusal;
-use super::gate::Call;
+use super::gate::{Call, auth_refusal};
 use super::signed;
 use crate::app::App;
-use crate::auth::Change;
 use crate::store::{License, Licensed, Limits, Tenant};
 
 /// Largest license, in bytes.
@@ -39,11 +38,9 @@ pub(super) async fn refresh(app: Arc<App>, mut call: Call) -> Result<Response, R
         .map_err(|error| Refusal::bad_request(error.to_string()))?;
     let license = License { active: told.active, limits: told.limits };
     let by = call.by(&app)?;
-    match app.store.license(&by, &signed.delivery, &told.tenant, license).await? {
-        Licensed::Done(tenant) => {
-            app.auth.revocations().tell(Change::TenantChanged(tenant.id));
-            super::json(StatusCode::OK, &view(&tenant))
-        }
+    let licensed = app.auth.license(&by, &signed.delivery, &told.tenant, license).await;
+    match licensed.map_err(auth_refusal)? {
+        Licensed::Done(tenant) => super::json(StatusCode::OK, &view(&tenant)),
         Licensed::Again => Err(Refusal::conflict("this delivery was taken before")),
         Licensed::NoTenant => Err(Refusal::not_found()),
     }

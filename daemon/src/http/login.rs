@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::Refusal;
 use super::gate::{Call, auth_refusal, banned};
 use crate::app::App;
-use crate::auth::{API_AUDIENCE, AuthError, CookieLogin, Principal, Proof};
+use crate::auth::{API_AUDIENCE, AccessToken, AuthError, CookieLogin, Principal, Proof, Switched};
 use crate::guard::Visitor;
 
 /// Name of the session cookie. The prefix makes browsers insist on `Secure` and `Path=/`.
@@ -78,6 +78,10 @@ pub(super) async fn token(app: Arc<App>, mut call: Call) -> Result<Response, Ref
     if let Some(socket) = audience {
         token = app.auth.token_for(&who, &socket).map_err(auth_refusal)?;
     }
+    token_answer(&token)
+}
+
+fn token_answer(token: &AccessToken) -> Result<Response, Refusal> {
     super::json(
         StatusCode::OK,
         &json!({
@@ -97,8 +101,31 @@ pub(super) async fn logout(app: Arc<App>, call: Call) -> Result<Response, Refusa
     Ok(response)
 }
 
-pub(super) async fn me(_app: Arc<App>, call: Call) -> Result<Response, Refusal> {
-    super::json(StatusCode::OK, &json!({ "user": user(call.person()?) }))
+pub(super) async fn me(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let who = call.person()?;
+    let mut tenants = app.store.memberships(who).await?;
+    // A program stays where it is.
+    tenants.retain(|tenant| who.api_token.is_none() || tenant.id == who.tenant);
+    super::json(StatusCode::OK, &json!({ "user": user(who), "tenants": tenants }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    /// Its id or its name.
+    tenant: String,
+}
+
+/// Goes on in another tenant of the person's, with what they came with: a cookie or a token.
+pub(super) async fn switch(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let Switch { tenant } = call.json().await?;
+    let with_cookie = !call.headers.contains_key(header::AUTHORIZATION);
+    let who = call.person()?;
+    let switched = app.auth.switch(who, &tenant, with_cookie, call.peer.addr).await;
+    match switched.map_err(auth_refusal)?.ok_or_else(Refusal::not_found)? {
+        Switched::Cookie(login) => welcome(&app, &call, &login),
+        Switched::Token(token) => token_answer(&token),
+    }
 }
 
 /// A person as the API answers them.

@@ -16,7 +16,15 @@ use crate::config::{parse_duration, show_duration};
 pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let own = app.store.detached_life(call.person()?.tenant).await?;
     let life = own.unwrap_or(app.config().limits.detached_life);
-    let answer = json!({ "detached_life": show_duration(life), "is_default": own.is_none() });
+    let counts = app.store.tenant_counts(call.person()?.tenant).await?;
+    let counts = counts.ok_or_else(Refusal::not_found)?;
+    let answer = json!({
+        "detached_life": show_duration(life),
+        "is_default": own.is_none(),
+        "limits": counts.tenant.limits,
+        "hosts": counts.hosts,
+        "users": counts.users,
+    });
     super::json(StatusCode::OK, &answer)
 }
 

@@ -105,7 +105,7 @@ async fn world() -> World {
     let (host, credential) = app.auth.create_host(first.id, &by, named("one")).await.unwrap();
     let (other_host, other) = app.auth.create_host(second.id, &by, named("two")).await.unwrap();
     World {
-        admin: person(&app, first.id, "alice", &["admin"]).await,
+        admin: person(&app, first.id, "alice", &["admin", "platform"]).await,
         other_admin: person(&app, second.id, "bob", &["admin"]).await,
         powerless: person(&app, first.id, "carol", &[]).await,
         agent: (credential.api_id.to_string(), credential.api_key.expose().to_owned()),
@@ -156,7 +156,9 @@ impl World {
             .replace("{policy_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{tenant}", with.object_id.as_ref().unwrap_or(&random))
-            .replace("{token_id}", &random)
+            .replace("{role}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{token_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{tenant_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{user_id}", &random);
         let query = match (route.path, with.query) {
             (_, Some(query)) => format!("?{query}&topics=hosts"),

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::audit::{Actor, By};
 use crate::auth::{AuthError, CookieLogin, Username};
 use crate::config::{GroupRole, OidcConfig};
-use crate::store::StoreError;
+use crate::store::{Grant, StoreError};
 
 /// Most groups of one person that are looked at.
 const MOST_GROUPS: usize = 1000;
@@ -35,6 +35,7 @@ pub(super) async fn enter(
         if roles.is_empty() {
             return Err(OidcError::NoAccess);
         }
+        let roles: Vec<_> = roles.into_iter().map(Grant::from).collect();
         let had = app.store.user(person.tenant, person.user).await?;
         if had.is_some_and(|user| user.roles != roles) {
             let by = By {

@@ -84,7 +84,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const WITHDRAWN: &str = "its owner may no longer have it";
 
 async fn may_keep(app: &App, tenant: TenantId, session: &Session) -> Result<bool, StoreError> {
-    let permissions = app.store.permissions_of_user(tenant, session.user).await?;
+    let permissions = app.store.permissions_of_user(tenant, session.user, app.clock.now()).await?;
     Ok(permissions.is_some_and(|permissions| permissions.allow(PERMISSION)))
 }
 

@@ -8,12 +8,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::audit::append;
-use super::row::{parsed, time};
+use super::row::{json, parsed, parsed_option, time};
 use super::second_factor::{Factor, use_factor};
 use super::user::rights;
 use super::{Store, StoreError};
 use crate::audit::{By, Entry};
-use crate::auth::{Permissions, Principal};
+use crate::auth::{Permission, Permissions, Principal};
 use crate::clock::Timestamp;
 
 /// A cookie session ends when it was not used for this long.
@@ -96,21 +96,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Principal>, StoreError> {
         let mut reader = self.reader.acquire().await?;
-        let row = sqlx::query(
-            "SELECT l.id AS login_id, l.used_at, l.must_enrol, t.id AS tenant_id, t.name AS tenant_name, \
-             u.id AS user_id, u.username FROM logins l \
-             JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id \
-             JOIN tenants t ON t.id = l.tenant_id \
-             WHERE l.token_hash = $1 AND l.expires_at > $2 AND l.used_at > $3 \
-             AND NOT u.disabled AND t.active",
-        )
-        .bind(token_hash)
-        .bind(now.millis())
-        .bind(now.minus(LOGIN_IDLE).millis())
-        .fetch_optional(&mut *reader)
-        .await?;
+        let sql = select("l.token_hash = $1 AND l.expires_at > $2 AND l.used_at > $3");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(token_hash)
+            .bind(now.millis())
+            .bind(now.minus(LOGIN_IDLE).millis())
+            .fetch_optional(&mut *reader)
+            .await?;
         let Some(row) = row else { return Ok(None) };
-        let principal = principal(&mut reader, &row).await?;
+        let principal = principal(&mut reader, &row, now).await?;
         drop(reader);
         self.touch(&principal, time(&row, "used_at")?, now).await;
         Ok(Some(principal))
@@ -149,18 +143,22 @@ impl Store {
         &self,
         tenant: TenantId,
         user: UserId,
+        now: Timestamp,
     ) -> Result<Option<Permissions>, StoreError> {
         let mut reader = self.reader.acquire().await?;
         let found = sqlx::query(
             "SELECT u.id FROM users u JOIN tenants t ON t.id = u.tenant_id \
-             WHERE u.tenant_id = $1 AND u.id = $2 AND NOT u.disabled AND t.active",
+             JOIN users a ON a.id = COALESCE(u.account_id, u.id) \
+             JOIN tenants h ON h.id = a.tenant_id \
+             WHERE u.tenant_id = $1 AND u.id = $2 AND NOT u.disabled AND t.active \
+             AND NOT a.disabled AND h.active",
         )
         .bind(tenant.to_string())
         .bind(user.to_string())
         .fetch_optional(&mut *reader)
         .await?;
         match found {
-            Some(_) => Ok(Some(rights(&mut reader, tenant, user).await?.1)),
+            Some(_) => Ok(Some(rights(&mut reader, tenant, user, now).await?.1)),
             None => Ok(None),
         }
     }
@@ -218,7 +216,7 @@ impl Store {
     }
 
     /// Writes down that a login was used. A failure (a full disk) must not lock anybody out.
-    async fn touch(&self, principal: &Principal, used_at: Timestamp, now: Timestamp) {
+    pub(super) async fn touch(&self, principal: &Principal, used_at: Timestamp, now: Timestamp) {
         if now.since(used_at) < TOUCH_EVERY {
             return;
         }
@@ -247,34 +245,52 @@ pub(super) async fn find_principal(
     held: bool,
     now: Timestamp,
 ) -> Result<Option<(Principal, Timestamp)>, StoreError> {
-    let row = sqlx::query(
-        "SELECT l.id AS login_id, l.used_at, l.must_enrol, t.id AS tenant_id, t.name AS tenant_name, \
-         u.id AS user_id, u.username FROM logins l \
-         JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id \
-         JOIN tenants t ON t.id = l.tenant_id \
-         WHERE l.tenant_id = $1 AND l.id = $2 AND NOT u.disabled AND t.active \
-         AND (l.expires_at > $3 OR ($4 AND l.token_hash IS NULL)) \
+    // An API token's end ends what it opened, too.
+    let sql = select(
+        "l.tenant_id = $1 AND l.id = $2 \
+         AND (l.expires_at > $3 OR ($4 AND l.token_hash IS NULL AND k.id IS NULL)) \
          AND (l.used_at > $5 OR l.token_hash IS NULL)",
-    )
-    .bind(tenant.to_string())
-    .bind(login.to_string())
-    .bind(now.millis())
-    .bind(held)
-    .bind(now.minus(LOGIN_IDLE).millis())
-    .fetch_optional(&mut *connection)
-    .await?;
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(tenant.to_string())
+        .bind(login.to_string())
+        .bind(now.millis())
+        .bind(held)
+        .bind(now.minus(LOGIN_IDLE).millis())
+        .fetch_optional(&mut *connection)
+        .await?;
     match row {
-        Some(row) => Ok(Some((principal(connection, &row).await?, time(&row, "used_at")?))),
+        Some(row) => Ok(Some((principal(connection, &row, now).await?, time(&row, "used_at")?))),
         None => Ok(None),
     }
+}
+
+/// Logins with whom they are of. Both the tenant and the one of the user's account have to be let
+/// in, and neither the user nor the account locked out.
+fn select(condition: &'static str) -> String {
+    format!(
+        "SELECT l.id AS login_id, l.used_at, l.must_enrol, t.id AS tenant_id, t.name AS tenant_name, \
+         u.id AS user_id, u.username, k.id AS token_id, k.scopes FROM logins l \
+         JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id \
+         JOIN tenants t ON t.id = l.tenant_id \
+         JOIN users a ON a.id = COALESCE(u.account_id, u.id) \
+         JOIN tenants h ON h.id = a.tenant_id \
+         LEFT JOIN api_tokens k ON k.login_id = l.id \
+         WHERE NOT u.disabled AND t.active AND NOT a.disabled AND h.active AND {condition}"
+    )
 }
 
 async fn principal(
     connection: &mut SqliteConnection,
     row: &SqliteRow,
+    now: Timestamp,
 ) -> Result<Principal, StoreError> {
     let (tenant, user) = (parsed(row, "tenant_id")?, parsed(row, "user_id")?);
-    let (roles, permissions) = rights(connection, tenant, user).await?;
+    let (roles, mut permissions) = rights(connection, tenant, user, now).await?;
+    let api_token = parsed_option(row, "token_id")?;
+    if api_token.is_some() {
+        permissions = permissions.limit(&json::<Vec<Permission>>(row, "scopes")?);
+    }
     Ok(Principal {
         tenant,
         tenant_name: row.try_get("tenant_name")?,
@@ -284,5 +300,6 @@ async fn principal(
         must_enrol: row.try_get("must_enrol")?,
         roles,
         permissions,
+        api_token,
     })
 }

@@ -6,11 +6,16 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::audit::append;
-use super::row::{number_option, parsed, time};
-use super::{Store, StoreError};
+use super::row::{number, number_option, parsed, time};
+use super::{Page, PageRequest, Store, StoreError};
 use crate::audit::{By, Entry};
-use crate::auth::BUILT_IN_ROLES;
+use crate::auth::{BUILT_IN_ROLES, PLATFORM_ROLE, Permission};
 use crate::clock::Timestamp;
+
+mod purge;
+
+#[cfg(test)]
+pub(super) use purge::TABLES as PURGED;
 
 /// Longest name of a tenant, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -28,6 +33,28 @@ pub struct Tenant {
     pub limits: Limits,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A tenant with how much it has.
+#[derive(Debug, Clone)]
+pub struct TenantCounts {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Its hosts.
+    pub hosts: u64,
+    /// Its users.
+    pub users: u64,
+}
+
+/// Changes to a tenant; what is absent stays.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TenantPatch {
+    /// Another name.
+    pub name: Option<String>,
+    /// Whether its people and agents are let in.
+    pub active: Option<bool>,
+    /// How much it may have.
+    pub limits: Option<Limits>,
 }
 
 /// How much a tenant may have; without bound where nothing is said.
@@ -67,9 +94,11 @@ impl Store {
                 tenant
             }
         };
-        for row in sqlx::query("SELECT id FROM tenants").fetch_all(&mut *write).await? {
+        let tenants = "SELECT id FROM tenants WHERE deleted_at IS NULL";
+        for row in sqlx::query(tenants).fetch_all(&mut *write).await? {
             built_in_roles(&mut write, parsed(&row, "id")?).await?;
         }
+        put_role(&mut write, first.id, PLATFORM_ROLE).await?;
         write.commit().await?;
         Ok(first)
     }
@@ -100,17 +129,138 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] when the name is taken, [`StoreError::Invalid`] when it is none.
     pub async fn create_tenant(&self, by: &By, name: &str) -> Result<Tenant, StoreError> {
-        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(StoreError::Invalid("a tenant's name has 1 to 64 bytes, none of control"));
-        }
-        if name.parse::<TenantId>().is_ok() {
-            return Err(StoreError::Invalid("a tenant's name can't have the form of an id"));
-        }
+        check_name(name)?;
         let mut write = self.write().await?;
         let tenant = insert(&mut write, by, name).await?;
         built_in_roles(&mut write, tenant.id).await?;
         write.commit().await?;
         Ok(tenant)
+    }
+
+    /// Every tenant, in the order they were made, with how much it has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tenants(&self, page: &PageRequest) -> Result<Page<TenantCounts>, StoreError> {
+        let sql = counted("id > $1 ORDER BY id LIMIT $2");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(page.cursor.as_deref().unwrap_or(""))
+            .bind(page.size() + 1)
+            .fetch_all(&self.reader)
+            .await?;
+        let tenants = rows.iter().map(counts_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(tenants, page.size(), |counts| counts.tenant.id.to_string()))
+    }
+
+    /// One tenant, with how much it has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tenant_counts(&self, id: TenantId) -> Result<Option<TenantCounts>, StoreError> {
+        let sql = counted("id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(counts_row).transpose()
+    }
+
+    /// Changes a tenant. False when there is no such tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the name is taken, [`StoreError::Invalid`] when it is none,
+    /// [`StoreError::Refused`] when the first tenant would be suspended.
+    pub async fn patch_tenant(
+        &self,
+        by: &By,
+        tenant: TenantId,
+        patch: TenantPatch,
+    ) -> Result<bool, StoreError> {
+        patch.name.as_deref().map(check_name).transpose()?;
+        let mut write = self.write().await?;
+        if named(&mut write, &tenant.to_string()).await?.is_none() {
+            return Ok(false);
+        }
+        if patch.active == Some(false) {
+            not_the_first(&mut write, tenant).await?;
+        }
+        sqlx::query(
+            "UPDATE tenants SET name = COALESCE($1, name), active = COALESCE($2, active) \
+             WHERE id = $3",
+        )
+        .bind(&patch.name)
+        .bind(patch.active)
+        .bind(tenant.to_string())
+        .execute(&mut *write)
+        .await
+        .map_err(|error| StoreError::named(error, "a tenant of that name"))?;
+        if let Some(limits) = patch.limits {
+            put_limits(&mut write, tenant, limits).await?;
+        }
+        let entry = Entry::done(tenant, "tenant.change", format!("tenant:{tenant}"));
+        append(&mut write, by, entry.with(serde_json::json!(patch))).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// Deletes a tenant: from now on nobody of it is let in, and what it has goes soon. False when
+    /// there is no such tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for the first tenant.
+    pub async fn delete_tenant(&self, by: &By, tenant: TenantId) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let Some(known) = named(&mut write, &tenant.to_string()).await? else { return Ok(false) };
+        not_the_first(&mut write, tenant).await?;
+        // The row stays, so that the id never names another; the name is free again.
+        sqlx::query("UPDATE tenants SET active = FALSE, deleted_at = $1, name = id WHERE id = $2")
+            .bind(by.at.millis())
+            .bind(tenant.to_string())
+            .execute(&mut *write)
+            .await?;
+        let entry = Entry::done(tenant, "tenant.delete", format!("tenant:{}", known.name));
+        append(&mut write, by, entry).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+}
+
+fn counted(condition: &'static str) -> String {
+    format!(
+        "SELECT id, name, active, max_hosts, max_users, created_at, \
+         (SELECT COUNT(*) FROM hosts h WHERE h.tenant_id = tenants.id) AS hosts, \
+         (SELECT COUNT(*) FROM users u WHERE u.tenant_id = tenants.id) AS users \
+         FROM tenants WHERE deleted_at IS NULL AND {condition}"
+    )
+}
+
+fn counts_row(row: &SqliteRow) -> Result<TenantCounts, StoreError> {
+    let (hosts, users) = (number(row, "hosts")?, number(row, "users")?);
+    Ok(TenantCounts { tenant: tenant_row(row)?, hosts, users })
+}
+
+fn check_name(name: &str) -> Result<(), StoreError> {
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(StoreError::Invalid("a tenant's name has 1 to 64 bytes, none of control"));
+    }
+    if name.parse::<TenantId>().is_ok() {
+        return Err(StoreError::Invalid("a tenant's name can't have the form of an id"));
+    }
+    Ok(())
+}
+
+/// Those who look after tenants are of the first one.
+async fn not_the_first(
+    write: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
+    let first = sqlx::query("SELECT value FROM meta WHERE name = 'first_tenant' AND value = $1")
+        .bind(tenant.to_string())
+        .fetch_optional(&mut **write)
+        .await?;
+    match first {
+        Some(_) => Err(StoreError::Refused("the first tenant stays: it looks after the others")),
+        None => Ok(()),
     }
 }
 
@@ -147,7 +297,7 @@ pub(super) async fn put_limits(
     Ok(())
 }
 
-pub(super) fn tenant_row(row: &SqliteRow) -> Result<Tenant, StoreError> {
+fn tenant_row(row: &SqliteRow) -> Result<Tenant, StoreError> {
     Ok(Tenant {
         id: parsed(row, "id")?,
         name: row.try_get("name")?,
@@ -187,31 +337,41 @@ async fn built_in_roles(
     write: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
 ) -> Result<(), StoreError> {
+    for role in BUILT_IN_ROLES {
+        put_role(write, tenant, role).await?;
+    }
+    Ok(())
+}
+
+/// Makes a built-in role, or brings it to what this version says.
+async fn put_role(
+    write: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    (role, permissions): (&str, &[Permission]),
+) -> Result<(), StoreError> {
     let tenant = tenant.to_string();
-    for (role, permissions) in BUILT_IN_ROLES {
-        sqlx::query(
-            "INSERT INTO roles (tenant_id, name, built_in) VALUES ($1, $2, TRUE) \
-             ON CONFLICT (tenant_id, name) DO NOTHING",
-        )
+    sqlx::query(
+        "INSERT INTO roles (tenant_id, name, built_in) VALUES ($1, $2, TRUE) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET built_in = TRUE",
+    )
+    .bind(&tenant)
+    .bind(role)
+    .execute(&mut **write)
+    .await?;
+    sqlx::query("DELETE FROM role_permissions WHERE tenant_id = $1 AND role = $2")
         .bind(&tenant)
         .bind(role)
         .execute(&mut **write)
         .await?;
-        sqlx::query("DELETE FROM role_permissions WHERE tenant_id = $1 AND role = $2")
-            .bind(&tenant)
-            .bind(role)
-            .execute(&mut **write)
-            .await?;
-        for permission in permissions {
-            sqlx::query(
-                "INSERT INTO role_permissions (tenant_id, role, permission) VALUES ($1, $2, $3)",
-            )
-            .bind(&tenant)
-            .bind(role)
-            .bind(permission.as_str())
-            .execute(&mut **write)
-            .await?;
-        }
+    for permission in permissions {
+        sqlx::query(
+            "INSERT INTO role_permissions (tenant_id, role, permission) VALUES ($1, $2, $3)",
+        )
+        .bind(&tenant)
+        .bind(role)
+        .bind(permission.as_str())
+        .execute(&mut **write)
+        .await?;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::random::token_hash;
 
 mod chain;
 mod life;
+mod people;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -264,7 +265,7 @@ async fn nothing_of_one_tenant_is_found_or_changed_by_another() {
     store.detach_session(o, session, &left(START)).await.unwrap();
     assert!(!store.attach_session(o, session).await.unwrap());
     assert!(store.open_sessions_of_host(o, host).await.unwrap().is_empty());
-    assert!(store.permissions_of_user(o, user).await.unwrap().is_none());
+    assert!(store.permissions_of_user(o, user, START).await.unwrap().is_none());
     store.set_detached_life(o, &by, Some(Duration::from_secs(3600))).await.unwrap();
     assert_eq!(store.detached_life(f.tenant).await.unwrap(), None);
     assert_eq!(store.events_after(o, "hosts", 0, 10).await.unwrap().last_seq, 0);
@@ -309,7 +310,7 @@ async fn usernames_are_unique_over_all_tenants_and_cases() {
 async fn the_last_administrator_stays() {
     let f = fixture().await;
     let admin = user(&f, "admin", "admin").await;
-    let viewer = ["viewer".to_owned()];
+    let viewer = [Grant::from("viewer".to_owned())];
     let refused = f.store.set_disabled(f.tenant, &by(START), admin, true).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))));
     let refused = f.store.set_roles(f.tenant, &by(START), admin, &viewer).await;

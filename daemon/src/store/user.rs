@@ -1,6 +1,7 @@
 //! Users and their roles.
 
 use gangplank_proto::id::{TenantId, UserId};
+use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
@@ -22,11 +23,29 @@ pub struct User {
     /// Whether they are locked out.
     pub disabled: bool,
     /// Their roles, sorted.
-    pub roles: Vec<String>,
+    pub roles: Vec<Grant>,
+    /// Whether their account belongs to another tenant.
+    pub guest: bool,
     /// When they were made.
     pub created_at: Timestamp,
     /// When they last logged in.
     pub last_login_at: Option<Timestamp>,
+}
+
+/// A role that a user has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Grant {
+    /// The role's name.
+    pub role: String,
+    /// Until when; for good when absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl From<String> for Grant {
+    /// The role for good.
+    fn from(role: String) -> Self {
+        Self { role, expires_at: None }
+    }
 }
 
 /// A user to be made.
@@ -132,11 +151,13 @@ impl Store {
         username: &Username,
     ) -> Result<Option<User>, StoreError> {
         let mut reader = self.reader.acquire().await?;
-        let row = sqlx::query("SELECT id FROM users WHERE tenant_id = $1 AND username_key = $2")
-            .bind(tenant.to_string())
-            .bind(username.key())
-            .fetch_optional(&mut *reader)
-            .await?;
+        let row =
+            sqlx::query("SELECT id FROM users WHERE tenant_id = $1 AND username_key IN ($2, $3)")
+                .bind(tenant.to_string())
+                .bind(username.key())
+                .bind(format!("{}/{tenant}", username.key()))
+                .fetch_optional(&mut *reader)
+                .await?;
         match row {
             Some(row) => read_user(&mut reader, tenant, parsed(&row, "id")?).await,
             None => Ok(None),
@@ -154,7 +175,7 @@ impl Store {
     ) -> Result<Page<User>, StoreError> {
         let mut reader = self.reader.acquire().await?;
         let rows = sqlx::query(
-            "SELECT id, username, disabled, created_at, last_login_at FROM users \
+            "SELECT id, username, disabled, created_at, last_login_at, account_id FROM users \
              WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
         )
         .bind(tenant.to_string())
@@ -188,6 +209,9 @@ impl Store {
                 .bind(user.to_string())
                 .execute(&mut *write)
                 .await?;
+        if read_user(&mut write, tenant, user).await?.is_some_and(|user| user.guest) {
+            return Err(StoreError::Refused("this user's account belongs to another tenant"));
+        }
         if done.rows_affected() == 0 {
             return Ok(false);
         }
@@ -258,6 +282,40 @@ impl Store {
         Ok(true)
     }
 
+    /// Takes the roles whose time is over. The users who had them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn expire_grants(&self, by: &By) -> Result<Vec<UserId>, StoreError> {
+        let over =
+            "SELECT tenant_id, user_id, role FROM user_roles WHERE expires_at <= $1 LIMIT 100";
+        let any = sqlx::query(over).bind(by.at.millis()).fetch_optional(&self.reader).await?;
+        if any.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut write = self.write().await?;
+        let mut users = Vec::new();
+        for row in sqlx::query(over).bind(by.at.millis()).fetch_all(&mut *write).await? {
+            let (tenant, user) = (parsed(&row, "tenant_id")?, parsed(&row, "user_id")?);
+            let role: String = row.try_get("role")?;
+            sqlx::query(
+                "DELETE FROM user_roles WHERE tenant_id = $1 AND user_id = $2 AND role = $3",
+            )
+            .bind(TenantId::to_string(&tenant))
+            .bind(UserId::to_string(&user))
+            .bind(&role)
+            .execute(&mut *write)
+            .await?;
+            let name = username(&mut write, tenant, user).await?;
+            let entry = Entry::done(tenant, "user.role_expired", format!("user:{name}"))
+                .with(serde_json::json!({ "role": role }));
+            append(&mut write, by, entry).await?;
+            users.push(user);
+        }
+        write.commit().await?;
+        Ok(users)
+    }
+
     /// Gives a user these roles in place of their own. False when there is no such user.
     ///
     /// # Errors
@@ -268,7 +326,7 @@ impl Store {
         tenant: TenantId,
         by: &By,
         user: UserId,
-        roles: &[String],
+        roles: &[Grant],
     ) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
         if read_user(&mut write, tenant, user).await?.is_none() {
@@ -280,7 +338,7 @@ impl Store {
             .bind(user.to_string())
             .execute(&mut *write)
             .await?;
-        put_roles(&mut write, tenant, user, roles).await?;
+        put_roles(&mut write, tenant, by, user, roles).await?;
         keep_an_admin(&mut write, tenant, before).await?;
         let name = username(&mut write, tenant, user).await?;
         let entry = Entry::done(tenant, "user.roles", format!("user:{name}"))
@@ -313,7 +371,8 @@ pub(super) async fn insert(
     .execute(&mut **write)
     .await
     .map_err(|error| StoreError::named(error, "a user of that name"))?;
-    put_roles(write, tenant, user, &new.roles).await?;
+    let roles: Vec<_> = new.roles.iter().cloned().map(Grant::from).collect();
+    put_roles(write, tenant, by, user, &roles).await?;
     let entry = Entry::done(tenant, "user.create", format!("user:{}", new.username))
         .with(serde_json::json!({ "roles": new.roles }));
     append(write, by, entry).await?;
@@ -325,14 +384,17 @@ pub(super) async fn rights(
     connection: &mut SqliteConnection,
     tenant: TenantId,
     user: UserId,
+    now: Timestamp,
 ) -> Result<(Vec<String>, Permissions), StoreError> {
     let rows = sqlx::query(
         "SELECT r.role, p.permission FROM user_roles r \
          LEFT JOIN role_permissions p ON p.tenant_id = r.tenant_id AND p.role = r.role \
-         WHERE r.tenant_id = $1 AND r.user_id = $2 ORDER BY r.role",
+         WHERE r.tenant_id = $1 AND r.user_id = $2 \
+         AND (r.expires_at IS NULL OR r.expires_at > $3) ORDER BY r.role",
     )
     .bind(tenant.to_string())
     .bind(user.to_string())
+    .bind(now.millis())
     .fetch_all(connection)
     .await?;
     let mut roles = Vec::new();
@@ -345,13 +407,33 @@ pub(super) async fn rights(
     Ok((roles, permissions.into_iter().collect()))
 }
 
+/// The roles of a user, those whose time is just over among them.
+async fn grants(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Vec<Grant>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT role, expires_at FROM user_roles WHERE tenant_id = $1 AND user_id = $2 \
+         ORDER BY role",
+    )
+    .bind(tenant.to_string())
+    .bind(user.to_string())
+    .fetch_all(connection)
+    .await?;
+    let grant = |row: &SqliteRow| {
+        Ok(Grant { role: row.try_get("role")?, expires_at: time_option(row, "expires_at")? })
+    };
+    rows.iter().map(grant).collect()
+}
+
 async fn read_user(
     connection: &mut SqliteConnection,
     tenant: TenantId,
     user: UserId,
 ) -> Result<Option<User>, StoreError> {
     let row = sqlx::query(
-        "SELECT id, username, disabled, created_at, last_login_at FROM users \
+        "SELECT id, username, disabled, created_at, last_login_at, account_id FROM users \
          WHERE tenant_id = $1 AND id = $2",
     )
     .bind(tenant.to_string())
@@ -370,32 +452,39 @@ async fn user_row(
     row: &SqliteRow,
 ) -> Result<User, StoreError> {
     let id = parsed(row, "id")?;
-    let (roles, _) = rights(connection, tenant, id).await?;
+    let roles = grants(connection, tenant, id).await?;
     Ok(User {
         id,
         username: row.try_get("username")?,
         disabled: row.try_get("disabled")?,
         roles,
+        guest: row.try_get::<Option<&str>, _>("account_id")?.is_some(),
         created_at: time(row, "created_at")?,
         last_login_at: time_option(row, "last_login_at")?,
     })
 }
 
-async fn put_roles(
+/// Gives a user roles, within a transaction.
+pub(super) async fn put_roles(
     write: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
+    by: &By,
     user: UserId,
-    roles: &[String],
+    roles: &[Grant],
 ) -> Result<(), StoreError> {
-    for role in roles {
+    for grant in roles {
+        if grant.expires_at.is_some_and(|at| at <= by.at) {
+            return Err(StoreError::Invalid("expires_at lies in the past"));
+        }
         let done = sqlx::query(
-            "INSERT INTO user_roles (tenant_id, user_id, role) \
-             SELECT tenant_id, $2, name FROM roles WHERE tenant_id = $1 AND name = $3 \
-             ON CONFLICT (tenant_id, user_id, role) DO UPDATE SET role = excluded.role",
+            "INSERT INTO user_roles (tenant_id, user_id, role, expires_at) \
+             SELECT tenant_id, $2, name, $4 FROM roles WHERE tenant_id = $1 AND name = $3 \
+             ON CONFLICT (tenant_id, user_id, role) DO UPDATE SET expires_at = excluded.expires_at",
         )
         .bind(tenant.to_string())
         .bind(user.to_string())
-        .bind(role)
+        .bind(&grant.role)
+        .bind(grant.expires_at.map(Timestamp::millis))
         .execute(&mut **write)
         .await?;
         if done.rows_affected() == 0 {
@@ -406,7 +495,7 @@ async fn put_roles(
 }
 
 /// Refuses a change that takes a tenant its last administrator; `before` says whether it had one.
-async fn keep_an_admin(
+pub(super) async fn keep_an_admin(
     write: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
     before: bool,
@@ -417,7 +506,7 @@ async fn keep_an_admin(
     Ok(())
 }
 
-async fn has_admin(
+pub(super) async fn has_admin(
     write: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
 ) -> Result<bool, StoreError> {
@@ -425,7 +514,8 @@ async fn has_admin(
         "SELECT u.id FROM users u \
          JOIN user_roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id \
          JOIN role_permissions p ON p.tenant_id = r.tenant_id AND p.role = r.role \
-         WHERE u.tenant_id = $1 AND NOT u.disabled AND p.permission = $2 LIMIT 1",
+         WHERE u.tenant_id = $1 AND NOT u.disabled AND p.permission = $2 \
+         AND r.expires_at IS NULL LIMIT 1",
     )
     .bind(tenant.to_string())
     .bind(Permission::Admin.as_str())
@@ -439,11 +529,15 @@ async fn end_logins(
     tenant: TenantId,
     user: UserId,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM logins WHERE tenant_id = $1 AND user_id = $2")
-        .bind(tenant.to_string())
-        .bind(user.to_string())
-        .execute(&mut **write)
-        .await?;
+    // In other tenants, too: whoever loses their account loses everything that they do with it.
+    sqlx::query(
+        "DELETE FROM logins WHERE (tenant_id = $1 AND user_id = $2) \
+         OR user_id IN (SELECT id FROM users WHERE account_id = $2)",
+    )
+    .bind(tenant.to_string())
+    .bind(user.to_string())
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 

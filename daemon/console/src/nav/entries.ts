@@ -80,6 +80,9 @@ export const NAV: readonly NavGroup[] = [
     words: "Manage",
     entries: [
       { to: "users", words: "Users", shown: () => may("users:manage") },
+      { to: "roles", words: "Roles", shown: () => may("users:manage") },
+      { to: "tokens", words: "API tokens" },
+      { to: "tenants", words: "Tenants", shown: () => may("tenants:manage") },
       { to: "audit", words: "Audit", shown: () => may("audit:read") },
     ],
   },

@@ -10,6 +10,9 @@ import { ScanPage } from "../compliance/scan-page";
 import { SchedulesPage } from "../compliance/schedules-page";
 import { FeedPage } from "../feed/page";
 import { InvestigatePage } from "../investigate/page";
+import { RolesPage } from "../people/roles-page";
+import { TenantsPage } from "../people/tenants-page";
+import { TokensPage } from "../people/tokens-page";
 import type { PageName } from "../route";
 import { SecurityPage } from "../security/page";
 import { AuditPage } from "./audit";
@@ -47,6 +50,9 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   policies: { title: "What needs approval", view: PoliciesPage },
   users: { title: "Users", view: UsersPage },
   security: { title: "Security", view: SecurityPage },
+  roles: { title: "Roles", view: RolesPage },
+  tokens: { title: "API tokens", view: TokensPage },
+  tenants: { title: "Tenants", view: TenantsPage },
   audit: { title: "Audit", view: AuditPage },
   account: { title: "Account", view: AccountPage },
   trust: { title: "Trusting this daemon", view: TrustPage },

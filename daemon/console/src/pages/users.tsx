@@ -2,11 +2,13 @@
 import { useState } from "preact/hooks";
 import { resetSecondFactor } from "../account/api";
 import * as api from "../api";
+import * as people from "../people/api";
+import { chosenRoles, RoleChoices } from "../people/role-choices";
 import { user } from "../session";
 import { useBusy } from "../ui/busy";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
-import { useListed } from "../ui/load";
+import { useListed, useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
 import { Ago } from "../ui/time";
 import { complain, say } from "../ui/toast";
@@ -15,24 +17,23 @@ import type { Account } from "../wire";
 /** Same as the daemon's own bound for passwords that people choose. */
 const SHORTEST_PASSWORD = 8;
 
-/** The roles that the daemon comes with. */
-const ROLES = ["admin", "operator", "viewer"];
-
 function AccountDialog(props: { account?: Account; onClose: () => void; onDone: () => void }) {
   const { account, onClose, onDone } = props;
   const { busy, error, run } = useBusy();
-  const known = [...new Set([...ROLES, ...(account?.roles ?? [])])];
+  const roles = useLoaded(() => people.roles());
+  const before = account?.grants ?? [];
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const data = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string) => String(data.get(name) ?? "");
-    const roles = data.getAll("roles").map(String);
+    const chosen = chosenRoles(data, before, Date.now());
     const password = text("password");
     run(async () => {
       if (account) {
-        await api.changeUser(account.id, { roles, ...(password ? { password } : {}) });
+        await api.changeUser(account.id, { roles: chosen, ...(password ? { password } : {}) });
       } else {
-        await api.addUser({ username: text("username").trim(), password, roles });
+        const made = await api.addUser({ username: text("username").trim(), password, roles: [] });
+        await api.changeUser(made.id, { roles: chosen });
       }
       say(account ? `${account.username} is changed.` : "The user is added.");
       onDone();
@@ -49,36 +50,26 @@ function AccountDialog(props: { account?: Account; onClose: () => void; onDone: 
               <input name="username" required autocomplete="off" autocapitalize="none" />
             </label>
           )}
-          <label class="field">
-            <span>{account ? "New password (empty: keep the old one)" : "Password"}</span>
-            <input
-              name="password"
-              type="password"
-              required={!account}
-              minLength={SHORTEST_PASSWORD}
-              autocomplete="new-password"
-            />
-          </label>
-          <fieldset class="choices">
-            <legend>Roles</legend>
-            {known.map((role) => (
-              <label key={role} class="choice">
-                <input
-                  type="checkbox"
-                  name="roles"
-                  value={role}
-                  defaultChecked={account?.roles.includes(role) ?? false}
-                />
-                {role}
-              </label>
-            ))}
-          </fieldset>
+          {!account?.guest && (
+            <label class="field">
+              <span>{account ? "New password (empty: keep the old one)" : "Password"}</span>
+              <input
+                name="password"
+                type="password"
+                required={!account}
+                minLength={SHORTEST_PASSWORD}
+                autocomplete="new-password"
+              />
+            </label>
+          )}
+          {roles.error && <Problem>{roles.error}</Problem>}
+          {roles.value && <RoleChoices roles={roles.value.items} given={before} />}
         </div>
         <footer class="dialog-foot">
           <button type="button" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" class="primary" disabled={busy}>
+          <button type="submit" class="primary" disabled={busy || !roles.value}>
             {account ? "Save" : "Add user"}
           </button>
         </footer>
@@ -136,11 +127,18 @@ export function UsersPage() {
                 <th scope="row">
                   {account.username}
                   {account.id === user.value?.id && <span class="badge">you</span>}
+                  {account.guest && <span class="badge">of another tenant</span>}
                 </th>
                 <td data-label="Roles">
-                  {account.roles.map((role) => (
+                  {account.grants.map(({ role, expires_at }) => (
                     <span key={role} class="badge">
                       {role}
+                      {expires_at && (
+                        <>
+                          {", ends "}
+                          <Ago at={expires_at} />
+                        </>
+                      )}
                     </span>
                   ))}
                 </td>

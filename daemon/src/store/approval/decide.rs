@@ -6,6 +6,7 @@ use super::{Approval, Released, approval_row};
 use crate::approval::{COMMAND, Status};
 use crate::audit::{By, Entry};
 use crate::auth::Permission;
+use crate::clock::Timestamp;
 use crate::store::audit::append;
 use crate::store::job::JobWrite;
 use crate::store::{Store, StoreError};
@@ -58,7 +59,7 @@ impl Store {
             return Err(StoreError::Invalid("note takes up to 1000 characters"));
         }
         let withdrawn = match verdict {
-            Verdict::Approve => !self.may_still(tenant, id).await?,
+            Verdict::Approve => !self.may_still(tenant, id, by.at).await?,
             Verdict::Deny => false,
         };
         let mut write = self.job_write(by.at).await?;
@@ -101,12 +102,17 @@ impl Store {
     }
 
     /// Whether who asked may do it at this moment, as far as it goes on by itself.
-    async fn may_still(&self, tenant: TenantId, id: ApprovalId) -> Result<bool, StoreError> {
+    async fn may_still(
+        &self,
+        tenant: TenantId,
+        id: ApprovalId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let Some(approval) = self.approval(tenant, id).await? else { return Ok(true) };
         if approval.job.is_none() && approval.batch.is_none() && approval.action != COMMAND {
             return Ok(true);
         }
-        let rights = self.permissions_of_user(tenant, approval.requester).await?;
+        let rights = self.permissions_of_user(tenant, approval.requester, now).await?;
         Ok(rights.is_some_and(|rights| rights.allow(Permission::JobsRun)))
     }
 }
