@@ -29,6 +29,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Pings of a peer in a minute.
 const PINGS: u64 = 600;
 
+/// Bytes read at a time from a peer that may have much to say, and from one that hardly says anything.
+const READ: (usize, usize) = (4096, 512);
+
 /// How soon a missed ping is followed by the one that decides.
 const SECOND_CHANCE: Duration = Duration::from_secs(5);
 
@@ -131,8 +134,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Takes over the server's side of a connection after the opening handshake. `message` bounds
     /// a message in bytes, `heartbeat` is the time between two pings.
     pub async fn new(stream: S, message: usize, heartbeat: Duration) -> Self {
+        Self::reading(stream, message, heartbeat, READ.0).await
+    }
+
+    /// The same for a peer that listens: there are many of them, and each costs what it may need.
+    pub async fn listening(stream: S, message: usize, heartbeat: Duration) -> Self {
+        Self::reading(stream, message, heartbeat, READ.1).await
+    }
+
+    async fn reading(stream: S, message: usize, heartbeat: Duration, read: usize) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(4096)
+            .read_buffer_size(read)
             .write_buffer_size(GATHERED)
             .max_write_buffer_size(4 * message.max(1 << 16))
             .max_message_size(Some(message))

@@ -52,7 +52,7 @@ impl Frame {
 
     /// Bytes that it holds.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.enveloped.len()
     }
 }

@@ -53,13 +53,13 @@ impl Tail {
         if self.end().is_some_and(|end| frame.seq != end.saturating_add(1)) {
             return;
         }
-        let cost = frame.len() + OVERHEAD;
+        let cost = frame.size() + OVERHEAD;
         self.bytes += cost;
         let mut total = all.fetch_add(cost, Ordering::Relaxed) + cost;
         self.frames.push_back(frame);
         while self.bytes > TAIL_BYTES || self.frames.len() > TAIL_FRAMES || total > ALL_BYTES {
             let Some(first) = self.frames.pop_front() else { break };
-            let cost = first.len() + OVERHEAD;
+            let cost = first.size() + OVERHEAD;
             self.bytes = self.bytes.saturating_sub(cost);
             total = all.fetch_sub(cost, Ordering::Relaxed).saturating_sub(cost);
         }

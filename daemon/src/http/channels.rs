@@ -39,7 +39,7 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
     let wish = Wish { topics: vec![(topic, after)], form, gaps };
     let place = subscriber::place(&app, &who)?;
     let served = Arc::clone(&app);
-    upgrade::accept(&app, &mut call, None, move |socket| async move {
+    upgrade::accept_listener(&app, &mut call, move |socket| async move {
         let authority = Authority::new(Arc::clone(&served), who, topic.permission(), None);
         tell::serve(served, authority, wish, socket).await;
         drop(place);

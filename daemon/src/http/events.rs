@@ -58,7 +58,7 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
         return sse::stream(app, call, authority(), wish, place).await;
     }
     let served = Arc::clone(&app);
-    upgrade::accept(&app, &mut call, None, move |socket| async move {
+    upgrade::accept_listener(&app, &mut call, move |socket| async move {
         tell::serve(served, authority(), wish, socket).await;
         drop(place);
     })

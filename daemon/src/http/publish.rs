@@ -14,7 +14,7 @@ use super::error::Refusal;
 use super::gate::Call;
 use crate::app::App;
 use crate::event::{Publication, Topic};
-use crate::store::Once;
+use crate::store::{Once, Published};
 
 /// Messages that are published together at most.
 const TOGETHER: usize = 1000;
@@ -33,11 +33,13 @@ pub(super) async fn publish(app: Arc<App>, mut call: Call) -> Result<Response, R
     });
     let topic = Topic::of(channel);
     let published = app.events.publish_all(Publication { tenant, topic, messages, once }).await?;
-    let items: Vec<_> =
-        published.iter().map(|event| json!({ "id": event.id, "seq": event.seq })).collect();
-    match items.into_iter().collect::<Vec<_>>().as_slice() {
-        [only] if one => super::json(StatusCode::ACCEPTED, only),
-        items => super::json(StatusCode::ACCEPTED, &json!({ "items": items })),
+    let said = |event: &Published| json!({ "id": event.id, "seq": event.seq });
+    match published.as_slice() {
+        [only] if one => super::json(StatusCode::ACCEPTED, &said(only)),
+        all => {
+            let items: Vec<_> = all.iter().map(said).collect();
+            super::json(StatusCode::ACCEPTED, &json!({ "items": items }))
+        }
     }
 }
 

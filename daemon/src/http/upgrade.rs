@@ -92,6 +92,35 @@ where
     F: FnOnce(Socket<Stream>) -> T + Send + 'static,
     T: Future<Output = ()> + Send + 'static,
 {
+    take(app, call, (subprotocol, false), serve).await
+}
+
+/// The same for a client that listens and hardly says anything.
+///
+/// # Errors
+/// As [`accept`].
+pub async fn accept_listener<F, T>(
+    app: &Arc<App>,
+    call: &mut Call,
+    serve: F,
+) -> Result<Response, Refusal>
+where
+    F: FnOnce(Socket<Stream>) -> T + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    take(app, call, (None, true), serve).await
+}
+
+async fn take<F, T>(
+    app: &Arc<App>,
+    call: &mut Call,
+    (subprotocol, listens): (Option<&'static str>, bool),
+    serve: F,
+) -> Result<Response, Refusal>
+where
+    F: FnOnce(Socket<Stream>) -> T + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
     let Some(upgrade) = call.upgrade.take() else {
         return Err(Refusal::bad_request("this connection can't be upgraded"));
     };
@@ -122,17 +151,29 @@ where
         serve(socket).await;
         drop(place);
     };
-    app.tracker.spawn(run(upgrade, message, limits.heartbeat, blamed));
+    let sizes = (message, listens);
+    app.tracker.spawn(run(upgrade, sizes, limits.heartbeat, blamed));
     Ok(response)
 }
 
-async fn run<F, T>(upgrade: OnUpgrade, message: usize, heartbeat: std::time::Duration, serve: F)
-where
+async fn run<F, T>(
+    upgrade: OnUpgrade,
+    (message, listens): (usize, bool),
+    heartbeat: std::time::Duration,
+    serve: F,
+) where
     F: FnOnce(Socket<Stream>) -> T,
     T: Future<Output = ()>,
 {
     match upgrade.await {
-        Ok(upgraded) => serve(Socket::new(TokioIo::new(upgraded), message, heartbeat).await).await,
+        Ok(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            let socket = match listens {
+                true => Socket::listening(stream, message, heartbeat).await,
+                false => Socket::new(stream, message, heartbeat).await,
+            };
+            serve(socket).await;
+        }
         Err(error) => tracing::debug!(%error, "the peer left before the upgrade"),
     }
 }

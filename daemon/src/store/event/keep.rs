@@ -63,7 +63,7 @@ impl Store {
         let mut steps = 0;
         for row in rows {
             let (tenant, topic) = (row.try_get("tenant_id")?, row.try_get("topic")?);
-            let kept = self.removal(&row, retention.of(topic), now)?;
+            let kept = removal(&row, retention.of(topic), now)?;
             let Some((surplus, before)) = kept else { continue };
             loop {
                 if steps == STEPS {
@@ -76,22 +76,6 @@ impl Store {
             }
         }
         Ok(false)
-    }
-
-    /// Up to which number a topic has too many, and before which moment it is too old; none when
-    /// it has nothing that goes.
-    fn removal(
-        &self,
-        row: &sqlx::sqlite::SqliteRow,
-        kept: Kept,
-        now: Timestamp,
-    ) -> Result<Option<(i64, Timestamp)>, StoreError> {
-        let Some(first) = row.try_get::<Option<i64>, _>("first_seq")? else { return Ok(None) };
-        let last: u64 = number(row, "last_seq")?;
-        let surplus = i64::try_from(last.saturating_sub(kept.events)).unwrap_or(i64::MAX);
-        let before = now.minus(kept.age);
-        let old = time_option(row, "first_at")?.is_some_and(|at| at < before);
-        Ok((first <= surplus || old).then_some((surplus, before)))
     }
 
     async fn remove_step(
@@ -118,4 +102,19 @@ impl Store {
         write.commit().await?;
         Ok(done.rows_affected())
     }
+}
+
+/// Up to which number a topic has too many, and before which moment it is too old; none when
+/// it has nothing that goes.
+fn removal(
+    row: &sqlx::sqlite::SqliteRow,
+    kept: Kept,
+    now: Timestamp,
+) -> Result<Option<(i64, Timestamp)>, StoreError> {
+    let Some(first) = row.try_get::<Option<i64>, _>("first_seq")? else { return Ok(None) };
+    let last: u64 = number(row, "last_seq")?;
+    let surplus = i64::try_from(last.saturating_sub(kept.events)).unwrap_or(i64::MAX);
+    let before = now.minus(kept.age);
+    let old = time_option(row, "first_at")?.is_some_and(|at| at < before);
+    Ok((first <= surplus || old).then_some((surplus, before)))
 }
