@@ -289,6 +289,8 @@ async fn another_page_may_take_a_terminal_over_and_the_first_take_it_back() {
     connected(&mut work.browser).await;
     work.browser.screen_shows("42 there").await;
     other.shows("Another page of yours took this terminal over").await;
+    let typing = "document.activeElement?.closest('.xterm') !== null";
+    work.browser.until("the keyboard to be the terminal's again", typing).await;
     work.browser.keys("clear; echo $((x+2)) here\r").await;
     work.browser.screen_shows("43 here").await;
 }
