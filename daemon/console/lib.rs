@@ -31,7 +31,6 @@ pub const PAGES: &[&str] = &[
     "scan",
     "rule",
     "schedules",
-    "security",
     "terminal",
     "feed",
     "alerts",
@@ -40,7 +39,13 @@ pub const PAGES: &[&str] = &[
     "approvals",
     "policies",
     "users",
+    "roles",
+    "tokens",
+    "tenants",
+    "webhooks",
     "audit",
+    "security",
+    "account",
     "trust",
 ];
 

@@ -29,6 +29,7 @@ use crate::session::Sessions;
 use crate::socket::End;
 use crate::store::{NewHostKey, Store};
 use crate::ticket::Tickets;
+use crate::webhook::Webhooks;
 
 /// The daemon's shared state.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub struct App {
     pub approvals: Approvals,
     /// Orders that come again and again.
     pub schedules: Schedules,
+    /// Receivers of events outside.
+    pub webhooks: Webhooks,
     /// What PatchMon's agents need beside their link.
     pub patchmon: Patchmon,
     /// How much devices send.
@@ -105,6 +108,8 @@ pub struct Parts {
     pub auth: Auth,
     /// The terminals that the daemon dials itself.
     pub keeper: DirectKeeper,
+    /// Receivers of events outside.
+    pub webhooks: Webhooks,
     /// Every task of a socket.
     pub tracker: TaskTracker,
     /// What people need to trust us.
@@ -115,8 +120,18 @@ impl App {
     /// Joins the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, doors, first_tenant, store, clock, auth, keeper, tracker, trust } =
-            parts;
+        let Parts {
+            config,
+            doors,
+            first_tenant,
+            store,
+            clock,
+            auth,
+            keeper,
+            webhooks,
+            tracker,
+            trust,
+        } = parts;
         let guard = Guard::new(config.guard.clone(), &config.limits);
         Arc::new(Self {
             names: ArcSwap::from_pointee(own_names(&config, &doors)),
@@ -133,6 +148,7 @@ impl App {
             jobs: Jobs::default(),
             approvals: Approvals::default(),
             schedules: Schedules::default(),
+            webhooks,
             patchmon: Patchmon::default(),
             quotas: Quotas::default(),
             registrations: Rate::default(),

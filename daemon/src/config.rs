@@ -79,6 +79,10 @@ pub struct Config {
     pub log: Log,
     /// Internal services.
     pub internal: Internal,
+    /// Receivers of events outside.
+    pub webhooks: Webhooks,
+    /// Stream of investigators' steps, if there is one.
+    pub redis: Option<RedisStream>,
     /// What the limits add up to.
     pub budget: Budget,
     effective: Vec<show::Line>,
@@ -285,6 +289,34 @@ pub struct Internal {
     pub hmac_secret: Option<Secret>,
     /// Token of internal services.
     pub token: Option<Secret>,
+}
+
+/// Receivers of events outside.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// Loopback and private networks that may be reached.
+    pub allow: Vec<IpNet>,
+    /// File of the only CA that is trusted; without one those of the system are.
+    pub ca: Option<PathBuf>,
+    /// How often something is sent before it is given up.
+    pub attempts: u32,
+    /// The wait before the second time.
+    pub retry: Duration,
+}
+
+/// A stream of entries in Redis.
+#[derive(Debug, Clone)]
+pub struct RedisStream {
+    /// URL of the server, which may hold a password.
+    pub server: Secret,
+    /// Its key.
+    pub stream: String,
+    /// The group of consumers that we belong to.
+    pub group: String,
+    /// Our name in it.
+    pub consumer: String,
+    /// Name of the tenant that its entries are for; none for the first one.
+    pub tenant: Option<String>,
 }
 
 impl Config {

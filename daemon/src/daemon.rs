@@ -12,7 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gangplank_certs::{AuthorityError, LoadError, NamesError, ServerConfigError, TicketError};
+use gangplank_certs::{
+    AuthorityError, ClientTrust, LoadError, NamesError, ServerConfigError, TicketError, TrustError,
+};
 use gangplank_proto::secret::Secret;
 use gangplank_terminal::keeper::Keeper;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,11 +29,13 @@ use crate::audit::By;
 use crate::auth::{Auth, AuthError, PLATFORM_ROLE, SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, RunMode};
+use crate::egress::HttpClient;
 use crate::keeper::link::External;
 use crate::keeper::{self, DirectKeeper};
 use crate::listener::{Admissions, BindError, Inherited};
 use crate::store::{DataDir, Store, StoreError};
-use crate::{approval, fleet, guard, http, job, notify, random, schedule};
+use crate::webhook::{self, Webhooks};
+use crate::{approval, fleet, guard, http, job, notify, random, redis, schedule};
 use doors::Doors;
 
 /// How long open sockets and terminals are waited for at the end.
@@ -89,6 +93,15 @@ pub enum RunError {
     /// Nothing to listen on.
     #[error("no listener is configured; set listen.tls")]
     NoListener,
+}
+
+/// Why nothing can be sent to others.
+#[derive(Debug, thiserror::Error)]
+enum ClientError {
+    #[error("the file can't be read: {0}")]
+    File(#[from] std::io::Error),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 /// What a person or a program is told once connections are accepted.
@@ -153,6 +166,7 @@ pub async fn run(
         clock,
         auth,
         keeper: DirectKeeper::new(own, external),
+        webhooks: Webhooks::new(&secret),
         tracker: tracker.clone(),
     });
 
@@ -194,8 +208,15 @@ pub async fn run(
     tracker.spawn(guard::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(job::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(job::routine::run(Arc::clone(&app), stop.clone()));
+    tracker.spawn(redis::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(schedule::run(Arc::clone(&app), stop.clone()));
     tracker.spawn(approval::run(Arc::clone(&app), stop.clone()));
+    match webhook_client(&app.config()) {
+        Ok(client) => {
+            tracker.spawn(webhook::run(Arc::clone(&app), client, stop.clone()));
+        }
+        Err(error) => tracing::error!(%error, "webhooks can't be sent (webhooks.ca)"),
+    }
     tracker.spawn(upkeep::run(Arc::clone(&app), certificates.clone(), stop.clone()));
     tracker.spawn(notify::watchdog(stop.clone()));
     tracing::info!(%url, "ready");
@@ -222,6 +243,16 @@ pub async fn run(
     }
     drain(&app, &tracker, &accepting, &stop, &mut signals).await;
     Ok(())
+}
+
+/// What speaks to receivers of events outside.
+fn webhook_client(config: &Config) -> Result<HttpClient, ClientError> {
+    let trust = match &config.webhooks.ca {
+        Some(file) => ClientTrust::only(&std::fs::read(file)?)?,
+        None => ClientTrust::system(),
+    };
+    let client = HttpClient::new(&trust, &config.webhooks.allow, webhook::WAIT, webhook::ANSWER)?;
+    Ok(client)
 }
 
 /// The first administrator, where a person tries Gangplank and there is nobody yet.

@@ -56,6 +56,7 @@ mod terminal;
 mod tickets;
 pub mod upgrade;
 mod users;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -26,11 +26,11 @@ use crate::inspect::{Direction, Slot};
 /// How long input is discarded after our close frame, so that the code arrives before any reset.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Pings of a peer in a minute.
-const PINGS: u64 = 600;
-
 /// Bytes read at a time from a peer that may have much to say, and from one that hardly says anything.
 const READ: (usize, usize) = (4096, 512);
+
+/// Pings of a peer in a minute.
+const PINGS: u64 = 600;
 
 /// How soon a missed ping is followed by the one that decides.
 const SECOND_CHANCE: Duration = Duration::from_secs(5);

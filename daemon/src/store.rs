@@ -53,6 +53,7 @@ mod telemetry;
 mod tenant;
 mod ticket;
 mod user;
+mod webhook;
 
 pub use api_token::{ApiToken, NewApiToken};
 pub use approval::{
@@ -96,6 +97,7 @@ pub use telemetry::{Ages, Ingested, Names, Parcel, Reading, Readings, Record};
 pub use tenant::{Limits, Tenant, TenantCounts, TenantPatch};
 pub use ticket::StoredTicket;
 pub use user::{Candidate, Grant, NewUser, User};
+pub use webhook::{Attempt, Delivery as WebhookDelivery, DeliveryState, NewWebhook, Webhook};
 
 /// Readers beside the one writer. SQLite answers from the page cache; four keep two cores busy.
 const READERS: u32 = 4;
@@ -209,6 +211,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (18, "security events", include_str!("../migrations/0018_security_events.sql")),
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
     (20, "alerts", include_str!("../migrations/0020_alerts.sql")),
+    (27, "webhooks", include_str!("../migrations/0027_webhooks.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

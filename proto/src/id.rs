@@ -107,6 +107,14 @@ uuid_id!(
     PolicyId
 );
 uuid_id!(
+    /// A receiver of events outside.
+    WebhookId
+);
+uuid_id!(
+    /// One event on its way to one receiver.
+    DeliveryId
+);
+uuid_id!(
     /// One login of one user (a cookie or a token); logging out ends it.
     LoginId
 );

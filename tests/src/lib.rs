@@ -2,7 +2,7 @@
 //! users drive them.
 //!
 //! [`daemon`], [`keeper`] and [`agent`] run the programs, [`sshd`] a real OpenSSH server, [`nginx`] a
-//! real reverse proxy, [`docker`] a real container engine and [`browser`] a real Chromium, with which [`console`] works as a person does;
+//! real reverse proxy, [`mod@redis`] a real Redis, [`docker`] a real container engine and [`browser`] a real Chromium, with which [`console`] works as a person does;
 //! [`mod@line`] is the way from it to the daemon, and [`tunnel`] the way from an agent, to be cut.
 //! [`http`] and [`ws`] speak to the daemon with full control over every header; [`page`] behaves as
 //! the console's terminal page does, and [`patchmon`] as the programs of another vocabulary do.
@@ -38,6 +38,8 @@ pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod provider;
+pub mod receiver;
+pub mod redis;
 pub mod release;
 pub mod returning;
 pub mod rig;

@@ -34,6 +34,7 @@ const NEEDS: &[Need] = &[
     Need { program: "oscap", package: "openscap-scanner" },
     Need { program: "pg_dump", package: "postgresql" },
     Need { program: "prlimit", package: "util-linux" },
+    Need { program: "redis-server", package: "redis-server" },
     Need { program: "ssh-keygen", package: "openssh-client" },
     Need { program: "sshd", package: "openssh-server" },
     Need { program: "systemd-analyze", package: "systemd" },

@@ -24,6 +24,7 @@ export const NAMES = [
   "roles",
   "tokens",
   "tenants",
+  "webhooks",
   "audit",
   "security",
   "account",

@@ -180,7 +180,7 @@ impl Auth {
         let proved = library.finish_discoverable_authentication_v2(
             answer,
             *state,
-            &DiscoverableKey::from(&key),
+            DiscoverableKey::from(&key),
         );
         let proved = match proved {
             Ok(proved) if proved.user_verified() => proved,

@@ -4,7 +4,7 @@ use gangplank_proto::id::TenantId;
 
 use super::*;
 use crate::store::tests::{Fixture, START, fixture};
-use crate::store::{Enrolment, Grant, HostState, NewHost, NewUser};
+use crate::store::{Arrival, Enrolment, Grant, HostState, NewHost, NewUser};
 
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 

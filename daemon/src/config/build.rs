@@ -20,7 +20,8 @@ use super::source::{Origin, collect};
 use super::value::{Raw, Value, parse, parse_duration};
 use super::{
     AuthConfig, BehindProxy, Compliance, Config, ConfigError, Guarding, Ingest, Internal, Jobs,
-    Limits, Listen, Log, LogFormat, Problem, RunMode, Server, Sources, Ssh, TlsFiles, memory,
+    Limits, Listen, Log, LogFormat, Problem, RedisStream, RunMode, Server, Sources, Ssh, TlsFiles,
+    Webhooks, memory,
 };
 
 mod oidc;
@@ -108,6 +109,13 @@ pub(super) fn build(
             hmac_secret: values.long_secret("internal.hmac_secret", true),
             token: values.long_secret("internal.token", true),
         },
+        webhooks: Webhooks {
+            allow: values.parsed("webhooks.allow", "write networks, such as [\"10.0.0.0/8\"]"),
+            ca: values.text("webhooks.ca").map(PathBuf::from),
+            attempts: values.small("webhooks.attempts"),
+            retry: values.time("webhooks.retry"),
+        },
+        redis: values.redis(),
         budget,
         effective: values.lines(),
     };
@@ -415,6 +423,23 @@ impl Values {
             }
         }
         Retention { default, topics }
+    }
+
+    fn redis(&mut self) -> Option<RedisStream> {
+        let key = "redis.url";
+        let server = self.secret(key)?;
+        if ::redis::parse_redis_url(server.expose()).is_none() {
+            let fix =
+                "write redis://HOST:PORT, or rediss:// for TLS, with USER:PASSWORD@ if needed";
+            self.wrong(key, "it is not the URL of a Redis server", fix);
+        }
+        Some(RedisStream {
+            server,
+            stream: self.text("redis.stream").unwrap_or_default(),
+            group: self.text("redis.group").unwrap_or_default(),
+            consumer: self.text("redis.consumer").unwrap_or_default(),
+            tenant: self.text("redis.tenant"),
+        })
     }
 
     fn keeper_socket(&mut self) -> Option<PathBuf> {

@@ -77,6 +77,9 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = app.store.forget_event_keys(app.clock.now()).await {
                     tracing::error!(%error, "keys of publications could not be forgotten");
                 }
+                if let Err(error) = app.store.forget_deliveries(app.clock.now()).await {
+                    tracing::error!(%error, "old deliveries could not be forgotten");
+                }
                 write_refusals(&app).await;
             }
         }

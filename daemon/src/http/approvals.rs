@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::Response;
 use gangplank_proto::id::{ApprovalId, TenantId};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::Refusal;
@@ -194,7 +194,12 @@ pub(super) async fn refused(
 
 /// A request as one person sees it.
 fn view(approval: &Approval, who: &Principal) -> Value {
-    let mut view = json!(approval);
-    view["own"] = json!(approval.requester == who.user);
-    view
+    #[derive(Serialize)]
+    struct View<'a> {
+        #[serde(flatten)]
+        approval: &'a Approval,
+        own: bool,
+    }
+
+    json!(View { approval, own: approval.requester == who.user })
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use gangplank_proto::id::HostId;
+use gangplank_proto::id::{ApprovalId, BatchId, HostId};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
 use super::gate::Call;
@@ -60,11 +59,17 @@ pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Re
     }
     let by = call.by(&app)?;
     let made = job::order_many_as(&app, call.person()?, &by, &new, spread).await?;
-    let mut answer = json!({ "batch_id": made.batch, "jobs": made.jobs });
-    if let Some(approval) = made.approval {
-        answer["approval_id"] = json!(approval);
-    }
+    let answer = Accepted { batch_id: made.batch, jobs: made.jobs, approval_id: made.approval };
     super::json(StatusCode::ACCEPTED, &answer)
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    batch_id: BatchId,
+    jobs: u64,
+    /// Only where it waits for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<ApprovalId>,
 }
 
 pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use gangplank_proto::id::{ApprovalId, JobId};
 use gangplank_proto::job::Command;
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::Refusal;
@@ -109,14 +109,17 @@ pub(super) async fn retry(app: Arc<App>, call: Call) -> Result<Response, Refusal
     accepted(job::retry_as(&app, call.person()?, &by, call.param("job_id")?).await?)
 }
 
+#[derive(Serialize)]
+struct Accepted {
+    job_id: JobId,
+    /// Only where it waits for one it says more than the contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<ApprovalId>,
+}
+
 fn accepted(made: Option<Ordered>) -> Result<Response, Refusal> {
     let Ordered { job, approval } = made.ok_or_else(Refusal::not_found)?;
-    let mut answer = json!({ "job_id": job });
-    // Only then it says more than the contract.
-    if let Some(approval) = approval {
-        answer["approval_id"] = json!(approval);
-    }
-    super::json(StatusCode::ACCEPTED, &answer)
+    super::json(StatusCode::ACCEPTED, &Accepted { job_id: job, approval_id: approval })
 }
 
 pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {

@@ -17,6 +17,7 @@ mod patchmon;
 mod people;
 mod security;
 mod telemetry;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -273,6 +274,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     routes.extend(compliance::routes());
     routes.extend(self::telemetry::routes());
     routes.extend(patchmon::routes());
+    routes.extend(webhooks::routes());
     routes.extend(people::routes());
     routes.extend(security::routes());
     routes.push(Route {

@@ -98,6 +98,7 @@ async fn world() -> World {
         store,
         clock,
         auth,
+        webhooks: crate::webhook::Webhooks::new(&ServerSecret::new(vec![7; 32])),
         tracker,
         trust: Some(Trust { ca_pem: "PEM".to_owned(), fingerprint: "AA:BB".to_owned() }),
     });
@@ -154,6 +155,8 @@ impl World {
             .replace("{channel}", "alerts")
             .replace("{approval_id}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{policy_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{webhook_id}", with.object_id.as_ref().unwrap_or(&random))
+            .replace("{delivery_id}", &random)
             .replace("{rule}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{tenant}", with.object_id.as_ref().unwrap_or(&random))
             .replace("{role}", with.object_id.as_ref().unwrap_or(&random))

@@ -74,6 +74,7 @@ impl Store {
         let row = sqlx::query(
             "UPDATE provisioning_keys SET uses_left = uses_left - 1 \
              WHERE hash = $1 AND uses_left > 0 AND expires_at > $2 \
+             AND tenant_id IN (SELECT id FROM tenants WHERE active) \
              RETURNING id, tenant_id, approve, ephemeral, labels, networks",
         )
         .bind(key_hash)

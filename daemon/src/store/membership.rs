@@ -48,6 +48,26 @@ impl Store {
         rows.iter().map(membership).collect()
     }
 
+    /// Whether a tenant wants a second factor of its people, and this person's account has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lacks_second_factor(&self, to: &Membership) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT t.second_factor_required AND NOT EXISTS (SELECT 1 FROM totp o \
+             WHERE o.user_id = COALESCE(u.account_id, u.id) AND o.confirmed) \
+             AND NOT EXISTS (SELECT 1 FROM passkeys p \
+             WHERE p.user_id = COALESCE(u.account_id, u.id)) AS lacks \
+             FROM users u JOIN tenants t ON t.id = u.tenant_id \
+             WHERE u.tenant_id = $1 AND u.id = $2",
+        )
+        .bind(to.id.to_string())
+        .bind(to.user.to_string())
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(row.try_get("lacks")?)
+    }
+
     /// The users of other tenants that belong to an account.
     ///
     /// # Errors

@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(all, [second.clone(), first.clone()]);
         let kind = Some(SecurityKind::LoginStanding);
         let kind = SecurityFilter { kind, ..SecurityFilter::default() };
-        assert_eq!(find(f.tenant, kind).await, [second.clone()]);
+        assert_eq!(find(f.tenant, kind).await, std::slice::from_ref(&second));
         let user = SecurityFilter { user: Some("alice".to_owned()), ..SecurityFilter::default() };
         assert_eq!(find(f.tenant, user).await, [second]);
         let until = SecurityFilter { until: Some(later), ..SecurityFilter::default() };

@@ -83,6 +83,7 @@ export const NAV: readonly NavGroup[] = [
       { to: "roles", words: "Roles", shown: () => may("users:manage") },
       { to: "tokens", words: "API tokens" },
       { to: "tenants", words: "Tenants", shown: () => may("tenants:manage") },
+      { to: "webhooks", words: "Webhooks", shown: () => may("admin") },
       { to: "audit", words: "Audit", shown: () => may("audit:read") },
     ],
   },

@@ -15,6 +15,7 @@ import { TenantsPage } from "../people/tenants-page";
 import { TokensPage } from "../people/tokens-page";
 import type { PageName } from "../route";
 import { SecurityPage } from "../security/page";
+import { WebhooksPage } from "../webhooks/page";
 import { AuditPage } from "./audit";
 import { HostPage } from "./host";
 import { HostsPage } from "./hosts";
@@ -53,6 +54,7 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   roles: { title: "Roles", view: RolesPage },
   tokens: { title: "API tokens", view: TokensPage },
   tenants: { title: "Tenants", view: TenantsPage },
+  webhooks: { title: "Webhooks", view: WebhooksPage },
   audit: { title: "Audit", view: AuditPage },
   account: { title: "Account", view: AccountPage },
   trust: { title: "Trusting this daemon", view: TrustPage },

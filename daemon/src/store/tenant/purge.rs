@@ -7,11 +7,12 @@ use crate::store::{Store, StoreError};
 
 /// Tables whose rows go by themselves, before those that they refer to; the rest goes with these.
 /// The audit stays: without its rows the chain would not hold.
-pub(in crate::store) const TABLES: [&str; 16] = [
+pub(in crate::store) const TABLES: [&str; 17] = [
     "alerts",
     "approvals",
     "approval_policies",
     "security_events",
+    "webhooks",
     "compliance_scans",
     "compliance_rules",
     "jobs",
