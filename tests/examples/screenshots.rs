@@ -133,6 +133,34 @@ async fn main() {
     }
 }
 
+/// Measurements of a whole day, as a host with some work in the afternoon has them.
+async fn a_day(daemon: &Daemon, agent: &Agent) {
+    let config = agent::read(agent.config());
+    let text = |name: &str| config["credentials"][name].as_str().expect("a text").to_owned();
+    let key = format!("{}.{}", text("api_id"), text("api_key"));
+    let now = OffsetDateTime::now_utc();
+    let rows: Vec<_> = (0..288)
+        .map(|step| {
+            let at = now - Duration::minutes(5 * (287 - step));
+            let turn = f64::from(u16::try_from(step).expect("a few")) / 288.0;
+            let busy = (turn * std::f64::consts::TAU - 2.0).sin().max(0.0);
+            let rough = (turn * 190.0).sin() * (turn * 431.0).cos();
+            json!({
+                "kind": "metrics", "at": at.format(&Rfc3339).expect("RFC 3339"),
+                "cpu": 12.0 + 55.0 * busy + 6.0 * rough.abs(),
+                "memory": { "used": 3200 + (900.0 * busy + 40.0 * rough) as u64, "total": 8192 },
+                "disk": [{ "used": 611 + step / 10, "total": 1000 }],
+                "network": {
+                    "received": 90_000.0 + 2.1e6 * busy + 60_000.0 * rough.abs(),
+                    "sent": 40_000.0 + 0.8e6 * busy + 30_000.0 * rough.abs(),
+                },
+            })
+        })
+        .collect();
+    let device = daemon.client().with_origin(None).with_header("X-Device-Key", &key);
+    device.post("/v1/ingest", json!(rows)).await.expect(204);
+}
+
 /// Alerts as they come in on a bad day.
 async fn incident(admin: &Client) {
     for (id, title, severity) in [
@@ -161,32 +189,4 @@ async fn investigate(browser: &mut Browser, daemon: &Daemon) {
     browser.until("the tool to end", ended).await;
     browser.until("what it prints", "document.querySelector('.trail pre')").await;
     browser.eval("document.querySelector('.trail').scrollIntoView({ block: 'end' })").await;
-}
-
-/// Measurements of a whole day, as a host with some work in the afternoon has them.
-async fn a_day(daemon: &Daemon, agent: &Agent) {
-    let config = agent::read(agent.config());
-    let text = |name: &str| config["credentials"][name].as_str().expect("a text").to_owned();
-    let key = format!("{}.{}", text("api_id"), text("api_key"));
-    let now = OffsetDateTime::now_utc();
-    let rows: Vec<_> = (0..288)
-        .map(|step| {
-            let at = now - Duration::minutes(5 * (287 - step));
-            let turn = f64::from(u16::try_from(step).expect("a few")) / 288.0;
-            let busy = (turn * std::f64::consts::TAU - 2.0).sin().max(0.0);
-            let rough = (turn * 190.0).sin() * (turn * 431.0).cos();
-            json!({
-                "kind": "metrics", "at": at.format(&Rfc3339).expect("RFC 3339"),
-                "cpu": 12.0 + 55.0 * busy + 6.0 * rough.abs(),
-                "memory": { "used": 3200 + (900.0 * busy + 40.0 * rough) as u64, "total": 8192 },
-                "disk": [{ "used": 611 + step / 10, "total": 1000 }],
-                "network": {
-                    "received": 90_000.0 + 2.1e6 * busy + 60_000.0 * rough.abs(),
-                    "sent": 40_000.0 + 0.8e6 * busy + 30_000.0 * rough.abs(),
-                },
-            })
-        })
-        .collect();
-    let device = daemon.client().with_origin(None).with_header("X-Device-Key", &key);
-    device.post("/v1/ingest", json!(rows)).await.expect(204);
 }

@@ -109,10 +109,19 @@ impl Estate {
             { "kind": "badge", "who": username }]);
         device.post("/v1/ingest", rows).await.expect(204);
         let approval = admin.post("/api/v1/approvals", consent()).await.expect(201).json();
+        let hook = json!({ "name": "estate", "url": "https://127.0.0.1:1/", "topics": ["alerts"] });
+        let hook = admin.post("/api/v1/webhooks", hook).await.expect(201).json();
         let alert = format!("alert-of-{username}");
         admin.tell("alerts", inbox::alert(&alert, "Estate")).await;
+        let deliveries = format!("/api/v1/webhooks/{}/deliveries", id(&hook));
+        let delivery = eventually::until(eventually::patience(), "a delivery", || async {
+            let deliveries = admin.get(&deliveries).await.expect(200).json();
+            deliveries["items"][0]["id"].as_str().map(str::to_owned)
+        })
+        .await;
         let policy = json!({ "name": "estate", "labels": ["nowhere"] });
         let policy = admin.post("/api/v1/approval-policies", policy).await.expect(201).json();
+        let logins = admin.get("/api/v1/account/logins").await.expect(200).json();
         let enrolment = json!({ "uses": 5, "expires": "10m" });
         let enrolment = admin.post("/api/v1/enrolment-tokens", enrolment).await.expect(201).json();
         let words = |value: &Value| value.as_str().expect("text").to_owned();
@@ -129,6 +138,10 @@ impl Estate {
             ("approval_id", id(&approval)),
             ("policy_id", id(&policy)),
             ("alert_id", alert),
+            ("webhook_id", id(&hook)),
+            ("login_id", id(&logins["items"][0])),
+            ("passkey_id", uuid()),
+            ("delivery_id", delivery),
             ("tenant_id", words(&me["user"]["tenant"]["id"])),
         ]);
         Self {
