@@ -42,8 +42,9 @@ const BEFORE_CHANNELS: &str = "# Performance: channels of dashboards
 Written by `cargo xtask bench channels --write-docs`; run it to see the figures of your own machine.
 
 Subscribers are WebSockets over TLS of one process, which decrypts and counts what it is told; it shares
-the machine with the daemon and with whoever publishes. Every event is on disk before it is confirmed and
-before anybody is told. The time runs from the publication's request to the last subscriber's receipt;
+the machine with the daemon and with whoever publishes. Gangplank's events are on disk before they are
+confirmed and before anybody is told. The hub beside it is what teams write themselves, of Node's HTTPS server
+and the package ws: it keeps nothing, numbers nothing and asks nobody who they are. The time runs from the publication's request to the last subscriber's receipt;
 a stream comes in lists, a hundred of them a second. Numbers are medians of the rounds, with the lowest
 and the highest in brackets.
 ";

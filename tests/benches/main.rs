@@ -3,6 +3,7 @@
 
 mod crowd;
 mod document;
+mod ear;
 mod figure;
 mod plot;
 mod report;
@@ -85,7 +86,8 @@ async fn main() -> Result<ExitCode> {
         }
         Suite::Channels => {
             let rounds = if arguments.quick { 1 } else { arguments.rounds };
-            let mut figures = channels::run(rounds, arguments.quick).await?;
+            let peers = arguments.peers.as_deref();
+            let mut figures = channels::run(rounds, arguments.quick, peers).await?;
             figures.extend(ingest::run(rounds, arguments.quick).await?);
             figures.iter().for_each(|figure| print!("{}", report::text(figure)));
             figures

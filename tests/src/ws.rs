@@ -169,6 +169,11 @@ impl Socket {
         self.protocol.as_deref()
     }
 
+    /// The connection below. Nothing must have been read before.
+    pub fn into_wire(self) -> Box<dyn Wire> {
+        self.stream.into_inner()
+    }
+
     /// Sends a text message.
     pub async fn text(&mut self, text: &str) {
         self.message(Message::text(text)).await;

@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// Measure these figures only, by the names of their plots in docs/performance.
     #[arg(long, value_name = "FIGURE", value_delimiter = ',')]
     only: Vec<String>,
-    /// Fetch the peers first: webssh by pip, wetty by npm, shellinabox by apt-get, into the target
+    /// Fetch the peers first: webssh by pip, wetty and ws by npm, shellinabox by apt-get, into the target
     /// directory. One that can't be fetched is missing in the tables, which say so.
     #[arg(long)]
     install_peers: bool,

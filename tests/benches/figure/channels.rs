@@ -2,6 +2,7 @@
 //! many events go through.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,13 +10,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use gangplank_proto::channel::Channel;
 use gangplank_tests::{
     channel::{Publisher, alert},
     daemon::Daemon,
     http::Client,
-    ws::Incoming,
 };
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -26,8 +26,10 @@ use tokio::{
 };
 
 use crate::{
+    ear::Ear,
     table::{Bound::AtMost, Column, Figure, Row, Values},
     usage,
+    way::peer::Hub,
 };
 
 /// Subscribers of one event.
@@ -42,8 +44,12 @@ const PUBLISHERS: u64 = 4;
 
 const NAME: &str = "Gangplank";
 
+/// The peer, which keeps nothing.
+const HUB: &str = "hub of Node, nothing kept";
+
 const FAN_OUT: &[Column] = &[
     Column { key: "last_ms", head: "last receipt ms", digits: 1 },
+    Column { key: "ratio", head: "× hub of Node", digits: 2 },
     Column { key: "accepted_ms", head: "accepted ms", digits: 1 },
     Column { key: "subscriber_kib", head: "RSS a subscriber KiB", digits: 1 },
     Column { key: "cpu_ms", head: "daemon CPU ms", digits: 1 },
@@ -57,36 +63,36 @@ const THROUGH: &[Column] = &[
 ];
 
 /// Both figures.
-pub(crate) async fn run(rounds: usize, quick: bool) -> Result<Vec<Figure>> {
+pub(crate) async fn run(rounds: usize, quick: bool, peers: Option<&Path>) -> Result<Vec<Figure>> {
     let crowd = if quick { 20 } else { CROWD };
     let stream = if quick { (5, 1_000, 1) } else { STREAM };
-    let mut first = Row::new(NAME);
-    fan_out(&mut first, crowd, if quick { 3 } else { rounds * 10 }).await?;
-    let mut second = Row::new(NAME);
-    for _ in 0..rounds.min(3) {
-        second.add(through(stream).await);
-    }
     let title = format!("One event to {crowd} subscribers over TLS");
-    let mut first = Figure {
-        id: "channels-fan-out",
-        title,
-        columns: FAN_OUT,
-        rows: vec![first],
-        aims: Vec::new(),
-    };
+    let mut first = figure("channels-fan-out", title, FAN_OUT);
+    let title = format!("{} events a second to {} subscribers", stream.1, stream.0);
+    let mut second = figure("channels-through", title, THROUGH);
+    for name in [NAME, HUB] {
+        let mut row = Row::new(name);
+        let events = if quick { 3 } else { rounds * 10 };
+        if let Err(error) = fan_out(&mut row, peers, crowd, events).await {
+            row.add(Err(error));
+        }
+        first.rows.push(row);
+        let mut row = Row::new(name);
+        for _ in 0..rounds.min(3) {
+            row.add(through(name, peers, stream).await);
+        }
+        second.rows.push(row);
+    }
     first.aim("last receipt ms", first.median(NAME, "last_ms"), AtMost(8.0));
     first.aim("RSS a subscriber KiB", first.median(NAME, "subscriber_kib"), AtMost(22.0));
-    let title = format!("{} events a second to {} subscribers", stream.1, stream.0);
-    let mut second = Figure {
-        id: "channels-through",
-        title,
-        columns: THROUGH,
-        rows: vec![second],
-        aims: Vec::new(),
-    };
+    first.compare(HUB, "last_ms", "ratio");
     second.aim("last receipt behind ms", second.median(NAME, "behind_ms"), AtMost(1_000.0));
     second.aim("RSS growth MiB", second.median(NAME, "growth_mib"), AtMost(64.0));
     Ok(vec![first, second])
+}
+
+fn figure(id: &'static str, title: String, columns: &'static [Column]) -> Figure {
+    Figure { id, title, columns, rows: Vec::new(), aims: Vec::new() }
 }
 
 /// What subscribers have received, all together.
@@ -116,12 +122,12 @@ async fn listen(admin: &Client, crowd: usize, part: u64) -> (Arc<Received>, Join
     let received = Arc::new(Received::default());
     let mut listening = JoinSet::new();
     for _ in 0..crowd {
-        let mut socket = admin.listen(Channel::Alerts, "").await;
+        let mut ear = Ear::new(admin.listen(Channel::Alerts, "").await);
         let received = Arc::clone(&received);
         listening.spawn(async move {
-            while let Some(Incoming::Text(_)) = socket.next_within(Duration::from_secs(600)).await {
-                let count = received.count.fetch_add(1, Ordering::AcqRel) + 1;
-                if count.is_multiple_of(part) {
+            while let Ok(texts) = ear.texts().await {
+                let before = received.count.fetch_add(texts, Ordering::AcqRel);
+                if (before + texts) / part > before / part {
                     received.news.notify_one();
                 }
             }
@@ -130,20 +136,43 @@ async fn listen(admin: &Client, crowd: usize, part: u64) -> (Arc<Received>, Join
     (received, listening)
 }
 
-async fn start(crowd: usize) -> (Daemon, Client) {
-    let crowd = (crowd * 2).to_string();
-    let daemon = Daemon::with(&[("limits.sockets_per_user", &crowd)]);
-    let admin = daemon.admin().await;
-    (daemon, admin)
+/// Where events are published and listened to.
+struct Server {
+    client: Client,
+    pid: Pid,
+    /// What runs as long as this is there.
+    _running: Running,
 }
 
-async fn fan_out(row: &mut Row, crowd: usize, rounds: usize) -> Result<()> {
-    let (daemon, admin) = start(crowd).await;
-    let pid = Pid::from_raw(daemon.pid());
-    let mut publisher = Publisher::open(&admin, Channel::Alerts).await?;
+enum Running {
+    Daemon { _daemon: Daemon },
+    Hub { _hub: Hub },
+}
+
+impl Server {
+    async fn start(name: &str, peers: Option<&Path>, crowd: usize) -> Result<Self> {
+        if name == HUB {
+            let hub = Hub::start(peers.context("no directory of peers")?).await?;
+            return Ok(Self {
+                client: hub.client(),
+                pid: hub.pid(),
+                _running: Running::Hub { _hub: hub },
+            });
+        }
+        let crowd = (crowd * 2).to_string();
+        let daemon = Daemon::with(&[("limits.sockets_per_user", &crowd)]);
+        let (client, pid) = (daemon.admin().await, Pid::from_raw(daemon.pid()));
+        Ok(Self { client, pid, _running: Running::Daemon { _daemon: daemon } })
+    }
+}
+
+async fn fan_out(row: &mut Row, peers: Option<&Path>, crowd: usize, rounds: usize) -> Result<()> {
+    let server = Server::start(&row.name, peers, crowd).await?;
+    let (admin, pid) = (&server.client, server.pid);
+    let mut publisher = Publisher::open(admin, Channel::Alerts).await?;
     publisher.publish(&alert(0)).await?;
     let before = usage::resident(&[pid]);
-    let (received, _listening) = listen(&admin, crowd, crowd as u64).await;
+    let (received, _listening) = listen(admin, crowd, crowd as u64).await;
     // The first one finds everybody settled.
     publisher.publish(&alert(0)).await?;
     received.until(crowd as u64).await?;
@@ -172,12 +201,16 @@ async fn fan_out(row: &mut Row, crowd: usize, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-async fn through((crowd, rate, seconds): (usize, u64, u64)) -> Result<Values> {
-    let (daemon, admin) = start(crowd).await;
-    let pid = Pid::from_raw(daemon.pid());
-    let mut publisher = Publisher::open(&admin, Channel::Alerts).await?;
+async fn through(
+    name: &str,
+    peers: Option<&Path>,
+    (crowd, rate, seconds): (usize, u64, u64),
+) -> Result<Values> {
+    let server = Server::start(name, peers, crowd).await?;
+    let (admin, pid) = (&server.client, server.pid);
+    let mut publisher = Publisher::open(admin, Channel::Alerts).await?;
     let each = rate / PUBLICATIONS;
-    let (received, _listening) = listen(&admin, crowd, crowd as u64 * each).await;
+    let (received, _listening) = listen(admin, crowd, crowd as u64 * each).await;
     let body: Value = (0..each).map(alert).collect();
     publisher.publish(&body).await?;
     received.until(each * crowd as u64).await?;
@@ -186,7 +219,7 @@ async fn through((crowd, rate, seconds): (usize, u64, u64)) -> Result<Values> {
     let publications = PUBLICATIONS * seconds;
     let mut publishing = JoinSet::new();
     for _ in 0..PUBLISHERS {
-        let mut publisher = Publisher::open(&admin, Channel::Alerts).await?;
+        let mut publisher = Publisher::open(admin, Channel::Alerts).await?;
         let body = body.clone();
         publishing.spawn(async move {
             let every = Duration::from_secs(1) / u32::try_from(PUBLICATIONS / PUBLISHERS)?;

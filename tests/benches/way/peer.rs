@@ -1,5 +1,6 @@
 //! Other relays, run as their documents say, where they are installed.
 
+mod hub;
 mod shellinabox;
 mod webssh;
 mod wetty;
@@ -14,6 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub(crate) use self::hub::Hub;
 use self::{shellinabox::ShellInABox, webssh::WebSsh, wetty::Wetty};
 use super::{Missing, PATIENCE, Target, Way};
 use crate::usage;

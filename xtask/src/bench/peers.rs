@@ -11,6 +11,7 @@ pub(super) fn install(node: &Node, directory: &Path) {
     for (name, program) in [
         ("webssh", "bin/wssh"),
         ("wetty", "node_modules/.bin/wetty"),
+        ("ws", "node_modules/ws/package.json"),
         ("shellinabox", "usr/bin/shellinaboxd"),
     ] {
         let to = directory.join(name);
@@ -20,7 +21,9 @@ pub(super) fn install(node: &Node, directory: &Path) {
         step(&format!("Fetching {name}"));
         let fetched = fs::create_dir_all(&to).map_err(Into::into).and_then(|()| match name {
             "webssh" => webssh(&to),
-            "wetty" => wetty(node, &to),
+            // A part of it is compiled, which takes a C++ compiler.
+            "wetty" => npm(node, &to, "wetty@3.2.0"),
+            "ws" => npm(node, &to, "ws@8.23.0"),
             _ => shellinabox(&to),
         });
         if let Err(error) = fetched {
@@ -35,12 +38,11 @@ fn webssh(to: &Path) -> Result<()> {
     succeed(pip.args(["install", "--quiet", "--disable-pip-version-check", "webssh==1.6.3"]))
 }
 
-/// A part of it is compiled, which takes a C++ compiler.
-fn wetty(node: &Node, to: &Path) -> Result<()> {
+fn npm(node: &Node, to: &Path, package: &str) -> Result<()> {
     let mut npm = Command::new("npm");
     node.put_on_path(&mut npm)?;
     npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(to);
-    succeed(npm.arg("wetty@3.2.0"))
+    succeed(npm.arg(package))
 }
 
 /// Unpacked, not installed: as a package it would start a server of its own.
