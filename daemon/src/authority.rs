@@ -116,7 +116,8 @@ impl Authority {
                     () = tokio::time::sleep_until(self.recheck) => true,
                 };
             }
-            let loss = self.check().await;
+            // In a box, because a socket that is open for days looks for moments only.
+            let loss = Box::pin(self.check()).await;
             self.concerned = false;
             if let Some(loss) = loss {
                 return loss;

@@ -67,10 +67,12 @@ impl Follower {
     ///
     /// # Errors
     /// When the store fails.
+    ///
+    /// Reading the store is in a box, because a subscriber that is not behind never does.
     pub async fn next(&mut self) -> Result<Heard, StoreError> {
         let latest = self.listener.latest();
         if !self.caught_up {
-            return self.passage().await;
+            return Box::pin(self.passage()).await;
         }
         for _ in 0..2 {
             match self.listener.take(self.after, self.form) {
@@ -79,14 +81,14 @@ impl Follower {
                     return Ok(Heard { gap: None, texts });
                 }
                 Taken::End if latest <= self.after => return Ok(Heard::default()),
-                Taken::End => self.read(latest).await?,
+                Taken::End => Box::pin(self.read(latest)).await?,
                 Taken::Outside => break,
             }
         }
         if latest <= self.after {
             return Ok(Heard::default());
         }
-        self.passage().await
+        Box::pin(self.passage()).await
     }
 
     /// Reads from the store for this subscriber alone.
