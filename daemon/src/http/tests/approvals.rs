@@ -4,9 +4,11 @@ use gangplank_proto::id::{ApprovalId, UserId};
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Kind, With, guarded, world};
+use super::guarded;
+use super::world::{With, world};
 use crate::approval::{Risk, Subject};
 use crate::audit::By;
+use crate::http::route::Kind;
 use crate::store::NewApproval;
 
 #[tokio::test]

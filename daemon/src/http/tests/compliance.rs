@@ -1,8 +1,11 @@
 //! The routes about compliance scans show one's own and harm nobody who opens what they answer.
 
 use gangplank_proto::scan::{Report, RuleOutcome, RuleResult, Scan, Scanner, Severity};
+use http::StatusCode;
 
-use super::*;
+use super::guarded;
+use super::world::{Person, With, World, world};
+use crate::audit::By;
 use crate::schedule::Timing;
 use crate::store::{NewSchedule, ScanSource};
 
