@@ -102,7 +102,7 @@ async fn main() {
         browser.until("the request", "document.querySelector('[data-approval]')").await;
         browser.screenshot(&images.join(format!("approvals-{scheme}.png"))).await;
         browser.goto(&format!("{}/security", daemon.url())).await;
-        browser.until("the events", "document.querySelector('tr[data-kind] summary')").await;
+        browser.until("the events", "document.querySelector('tbody summary')").await;
         browser.click_text("^Evidence").await;
         browser.screenshot(&images.join(format!("security-{scheme}.png"))).await;
         browser.goto(&format!("{}/feed?channel=alerts", daemon.url())).await;

@@ -180,7 +180,7 @@ async fn a_person_has_hosts_scanned_every_night() {
     fill(&mut browser, "^Name", " and daily").await;
     browser.click("Save", "document.querySelector('dialog button[type=submit]')").await;
     browser.shows("Nightly and daily").await;
-    browser.click_text("Switch Nightly and daily off").await;
+    browser.click_text("Switch off Nightly and daily").await;
     browser.shows("switched off").await;
     let schedules = admin.get("/api/v1/compliance/schedules").await.expect(200).json();
     let kept = &schedules["items"][0];

@@ -25,8 +25,3 @@ export function CodeField({ recovery = false }: { recovery?: boolean }) {
     </label>
   );
 }
-
-/** The text that a field of a form holds. */
-export function text(form: EventTarget | null, name: string): string {
-  return form instanceof HTMLFormElement ? String(new FormData(form).get(name) ?? "") : "";
-}

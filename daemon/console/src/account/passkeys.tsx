@@ -1,14 +1,15 @@
 /** The person's passkeys. */
 import { useState } from "preact/hooks";
 import { ask } from "../session";
-import { useBusy } from "../ui/busy";
-import { Confirm, Dialog } from "../ui/dialog";
+import { Confirm } from "../ui/dialog";
+import { FormDialog, text } from "../ui/form";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
 import { Ago } from "../ui/time";
-import { complain, say } from "../ui/toast";
+import { say } from "../ui/toast";
 import * as api from "./api";
-import { PasswordField, text } from "./fields";
+import { PasswordField } from "./fields";
 import { addPasskey, passkeysWork } from "./webauthn";
 import type { Mine, Passkey } from "./wire";
 
@@ -22,69 +23,42 @@ function NameField({ value = "" }: { value?: string }) {
 }
 
 function Add(props: { mine: Mine; onClose: () => void; onDone: () => void }) {
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const name = text(form, "name");
-    const password = props.mine.must_enrol ? undefined : text(form, "password");
-    run(async () => {
-      await addPasskey(name, password);
-      props.onDone();
-    });
-  };
+  const { must_enrol } = props.mine;
   return (
-    <Dialog title="Add a passkey" onClose={props.onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <p>
-            Your browser asks where to keep it: on this device, on your phone or on a security key.
-            It works for {location.hostname} alone.
-          </p>
-          <NameField />
-          {!props.mine.must_enrol && <PasswordField />}
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            {busy ? "Waiting for your browser …" : "Make passkey"}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Add a passkey"
+      action="Make passkey"
+      meanwhile="Waiting for your browser …"
+      onClose={props.onClose}
+      submit={async (data) => {
+        await addPasskey(text(data, "name"), must_enrol ? undefined : text(data, "password"));
+        props.onDone();
+      }}
+    >
+      <p>
+        Your browser asks where to keep it: on this device, on your phone or on a security key. It
+        works for {location.hostname} alone.
+      </p>
+      <NameField />
+      {!must_enrol && <PasswordField />}
+    </FormDialog>
   );
 }
 
 function Rename(props: { passkey: Passkey; onClose: () => void; onDone: () => void }) {
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const name = text(event.currentTarget, "name");
-    run(async () => {
-      await api.renamePasskey(props.passkey.id, name);
-      props.onDone();
-    });
-  };
+  const { id, name } = props.passkey;
   return (
-    <Dialog title={`Rename ${props.passkey.name}`} onClose={props.onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <NameField value={props.passkey.name} />
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            Rename
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Rename ${name}`}
+      action="Rename"
+      onClose={props.onClose}
+      submit={async (data) => {
+        await api.renamePasskey(id, text(data, "name"));
+        props.onDone();
+      }}
+    >
+      <NameField value={name} />
+    </FormDialog>
   );
 }
 
@@ -94,50 +68,28 @@ function List(props: {
   onRemove: (passkey: Passkey) => void;
 }) {
   return (
-    <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          <th scope="col">Made</th>
-          <th scope="col">Last used</th>
-          <th scope="col">Change</th>
-        </tr>
-      </thead>
-      <tbody>
-        {props.items.map((passkey) => (
-          <tr key={passkey.id}>
-            <th scope="row">
-              {passkey.name}
-              {passkey.site !== location.hostname && <span class="badge">{passkey.site}</span>}
-            </th>
-            <td data-label="Made">
-              <Ago at={passkey.created_at} />
-            </td>
-            <td data-label="Last used">
-              {passkey.used_at ? <Ago at={passkey.used_at} /> : "never"}
-            </td>
-            <td class="actions">
-              <button
-                type="button"
-                class="small"
-                aria-label={`Rename ${passkey.name}`}
-                onClick={() => props.onRename(passkey)}
-              >
-                Rename
-              </button>
-              <button
-                type="button"
-                class="small danger"
-                aria-label={`Remove ${passkey.name}`}
-                onClick={() => props.onRemove(passkey)}
-              >
-                Remove
-              </button>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table
+      items={props.items}
+      id={({ id }) => id}
+      name={({ name }) => name}
+      columns={[
+        {
+          head: "Name",
+          cell: ({ name, site }) => (
+            <>
+              {name}
+              {site !== location.hostname && <span class="badge">{site}</span>}
+            </>
+          ),
+        },
+        { head: "Made", cell: ({ created_at }) => <Ago at={created_at} /> },
+        { head: "Last used", cell: ({ used_at }) => (used_at ? <Ago at={used_at} /> : "never") },
+      ]}
+      actions={(passkey) => [
+        { words: "Rename", does: () => props.onRename(passkey) },
+        { words: "Remove", danger: true, does: () => props.onRemove(passkey) },
+      ]}
+    />
   );
 }
 
@@ -157,13 +109,8 @@ export function PasskeysSection({ mine, reload }: { mine: Mine; reload: () => vo
     if (mine.must_enrol) void ask();
   };
   const remove = async (passkey: Passkey) => {
-    try {
-      await api.removePasskey(passkey.id);
-      changed("The passkey is removed.");
-    } catch (problem) {
-      complain(problem);
-      setRemoving(null);
-    }
+    await api.removePasskey(passkey.id);
+    changed("The passkey is removed.");
   };
   return (
     <section aria-labelledby="passkeys">
@@ -203,7 +150,7 @@ export function PasskeysSection({ mine, reload }: { mine: Mine; reload: () => vo
         <Confirm
           title={`Remove ${removing.name}?`}
           action="Remove"
-          onConfirm={() => void remove(removing)}
+          onConfirm={() => remove(removing)}
           onClose={() => setRemoving(null)}
         >
           It won't let you in any more. Your device may still offer it; you can forget it there.

@@ -1,10 +1,11 @@
 /** Changing one's own password. */
 import { useRef } from "preact/hooks";
 import { useBusy } from "../ui/busy";
+import { text } from "../ui/form";
 import { Problem } from "../ui/notice";
 import { say } from "../ui/toast";
 import * as api from "./api";
-import { PasswordField, text } from "./fields";
+import { PasswordField } from "./fields";
 
 /** Same as the daemon's own bound for passwords that people choose. */
 const SHORTEST_PASSWORD = 8;
@@ -14,7 +15,8 @@ export function PasswordSection({ onDone }: { onDone: () => void }) {
   const form = useRef<HTMLFormElement>(null);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const [current, next] = [text(form.current, "current"), text(form.current, "new")];
+    const data = new FormData(event.currentTarget as HTMLFormElement);
+    const [current, next] = [text(data, "current"), text(data, "new")];
     run(async () => {
       await api.changePassword(current, next);
       form.current?.reset();

@@ -1,11 +1,10 @@
 /** Recovery codes: shown once, to be kept somewhere else. */
 import { useState } from "preact/hooks";
-import { useBusy } from "../ui/busy";
 import { CopyBlock } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/notice";
+import { FormDialog, text } from "../ui/form";
 import * as api from "./api";
-import { CodeField, text } from "./fields";
+import { CodeField } from "./fields";
 
 export function RecoveryCodes(props: { codes: string[]; username: string; onClose: () => void }) {
   const { codes, username, onClose } = props;
@@ -45,34 +44,21 @@ export function NewRecoveryCodes(props: {
   onClose: () => void;
   onCodes: (codes: string[]) => void;
 }) {
-  const { busy, error, run } = useBusy();
   const [sent, setSent] = useState(false);
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const code = text(event.currentTarget, "code");
-    run(async () => {
-      const { recovery_codes } = await api.newRecoveryCodes(code);
-      setSent(true);
-      props.onCodes(recovery_codes);
-    });
-  };
   return (
-    <Dialog title="New recovery codes" onClose={props.onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <p>The codes that you have now stop working.</p>
-          <CodeField recovery />
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy || sent}>
-            Make new codes
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="New recovery codes"
+      action="Make new codes"
+      unready={sent}
+      onClose={props.onClose}
+      submit={async (data) => {
+        const { recovery_codes } = await api.newRecoveryCodes(text(data, "code"));
+        setSent(true);
+        props.onCodes(recovery_codes);
+      }}
+    >
+      <p>The codes that you have now stop working.</p>
+      <CodeField recovery />
+    </FormDialog>
   );
 }

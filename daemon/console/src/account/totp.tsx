@@ -1,13 +1,12 @@
 /** One-time codes: turning them on and off. */
 import { useState } from "preact/hooks";
 import { ask } from "../session";
-import { useBusy } from "../ui/busy";
 import { CopyBlock } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/notice";
+import { DialogForm, FormDialog, text } from "../ui/form";
 import { say } from "../ui/toast";
 import * as api from "./api";
-import { CodeField, PasswordField, text } from "./fields";
+import { CodeField, PasswordField } from "./fields";
 import { NewRecoveryCodes, RecoveryCodes } from "./recovery";
 import type { Mine, TotpOffer } from "./wire";
 
@@ -30,92 +29,58 @@ function QrCode({ qr }: { qr: NonNullable<TotpOffer["qr"]> }) {
 
 function Enrol(props: { mine: Mine; onClose: () => void; onCodes: (codes: string[]) => void }) {
   const { mine, onClose, onCodes } = props;
-  const { busy, error, run } = useBusy();
   const [offer, setOffer] = useState<TotpOffer | null>(null);
-  const begin = (event: SubmitEvent) => {
-    event.preventDefault();
-    const password = mine.must_enrol ? undefined : text(event.currentTarget, "password");
-    run(async () => setOffer(await api.offerTotp(password)));
-  };
-  const confirm = (event: SubmitEvent) => {
-    event.preventDefault();
-    const code = text(event.currentTarget, "code");
-    run(async () => onCodes((await api.confirmTotp(code)).recovery_codes));
-  };
   return (
     <Dialog title="Set up one-time codes" onClose={onClose}>
       {offer === null ? (
-        <form onSubmit={begin}>
-          <div class="dialog-body">
-            {error && <Problem>{error}</Problem>}
-            <p>
-              You need an app that makes codes, on your phone or in your password manager. From then
-              on a login takes your password and a code.
-            </p>
-            {!mine.must_enrol && <PasswordField />}
-          </div>
-          <footer class="dialog-foot">
-            <button type="button" onClick={onClose}>
-              Cancel
-            </button>
-            <button type="submit" class="primary" disabled={busy}>
-              Continue
-            </button>
-          </footer>
-        </form>
+        <DialogForm
+          action="Continue"
+          onClose={onClose}
+          submit={async (data) =>
+            setOffer(await api.offerTotp(mine.must_enrol ? undefined : text(data, "password")))
+          }
+        >
+          <p>
+            You need an app that makes codes, on your phone or in your password manager. From then
+            on a login takes your password and a code.
+          </p>
+          {!mine.must_enrol && <PasswordField />}
+        </DialogForm>
       ) : (
-        <form key="confirm" onSubmit={confirm}>
-          <div class="dialog-body">
-            {error && <Problem>{error}</Problem>}
-            <p>Scan this with your app, or type the text into it.</p>
-            {offer.qr && <QrCode qr={offer.qr} />}
-            <CopyBlock text={offer.secret} what="the secret" />
-            <CodeField />
-          </div>
-          <footer class="dialog-foot">
-            <button type="button" onClick={onClose}>
-              Cancel
-            </button>
-            <button type="submit" class="primary" disabled={busy}>
-              Turn on
-            </button>
-          </footer>
-        </form>
+        <DialogForm
+          key="confirm"
+          action="Turn on"
+          onClose={onClose}
+          submit={async (data) =>
+            onCodes((await api.confirmTotp(text(data, "code"))).recovery_codes)
+          }
+        >
+          <p>Scan this with your app, or type the text into it.</p>
+          {offer.qr && <QrCode qr={offer.qr} />}
+          <CopyBlock text={offer.secret} what="the secret" />
+          <CodeField />
+        </DialogForm>
       )}
     </Dialog>
   );
 }
 
 function Disable(props: { onClose: () => void; onDone: () => void }) {
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const [password, code] = [text(form, "password"), text(form, "code")];
-    run(async () => {
-      await api.disableTotp(password, code);
-      props.onDone();
-    });
-  };
   return (
-    <Dialog title="Turn one-time codes off" onClose={props.onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <p>From then on your password alone lets you in, and whoever else knows it.</p>
-          <PasswordField />
-          <CodeField recovery />
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="danger" disabled={busy}>
-            Turn off
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Turn one-time codes off"
+      action="Turn off"
+      danger
+      onClose={props.onClose}
+      submit={async (data) => {
+        await api.disableTotp(text(data, "password"), text(data, "code"));
+        props.onDone();
+      }}
+    >
+      <p>From then on your password alone lets you in, and whoever else knows it.</p>
+      <PasswordField />
+      <CodeField recovery />
+    </FormDialog>
   );
 }
 

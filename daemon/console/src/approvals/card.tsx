@@ -1,6 +1,6 @@
 /** One request: what is asked for exactly, by whom, until when. */
 import { Link } from "../ui/link";
-import { Ago, Countdown, Exact } from "../ui/time";
+import { Ago, Countdown } from "../ui/time";
 import type { Approval } from "./wire";
 import { STATUS, what } from "./words";
 
@@ -127,29 +127,5 @@ export function Card({ approval, onDecide, onTakeBack }: Props) {
         )}
       </div>
     </li>
-  );
-}
-
-export function Row({ approval }: { approval: Approval }) {
-  return (
-    <tr>
-      <th scope="row" class="wrap">
-        {what(approval)}
-      </th>
-      <td data-label="State">
-        <StatusMark status={approval.status} />
-      </td>
-      <td data-label="Asked by">
-        {approval.requested_by}
-        {approval.own && <span class="badge">you</span>}
-      </td>
-      <td data-label="Decided by" class="wrap">
-        {approval.decided_by ?? ""}
-        {approval.note && <span class="quiet"> {approval.note}</span>}
-      </td>
-      <td data-label="When">
-        <Exact at={approval.decided_at ?? approval.requested_at} />
-      </td>
-    </tr>
   );
 }

@@ -4,12 +4,15 @@ import { may } from "../session";
 import { Link } from "../ui/link";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
+import { Exact } from "../ui/time";
 import { complain } from "../ui/toast";
 import * as api from "./api";
-import { Card, Row } from "./card";
+import { Card, StatusMark } from "./card";
 import { Decide, type Verdict } from "./decide";
 import { pending, pendingError, reload, steps } from "./live";
 import type { Approval } from "./wire";
+import { what } from "./words";
 
 type Asking = { approval: Approval; verdict: Verdict } | null;
 
@@ -53,22 +56,37 @@ function History() {
     <>
       {over.length === 0 && <p class="quiet">Nothing was decided yet.</p>}
       {over.length > 0 && (
-        <table class="stack">
-          <thead>
-            <tr>
-              <th scope="col">What</th>
-              <th scope="col">State</th>
-              <th scope="col">Asked by</th>
-              <th scope="col">Decided by</th>
-              <th scope="col">When</th>
-            </tr>
-          </thead>
-          <tbody>
-            {over.map((approval) => (
-              <Row key={approval.id} approval={approval} />
-            ))}
-          </tbody>
-        </table>
+        <Table
+          items={over}
+          id={({ id }) => id}
+          columns={[
+            { head: "What", wrap: true, cell: what },
+            { head: "State", cell: ({ status }) => <StatusMark status={status} /> },
+            {
+              head: "Asked by",
+              cell: ({ requested_by, own }) => (
+                <>
+                  {requested_by}
+                  {own && <span class="badge">you</span>}
+                </>
+              ),
+            },
+            {
+              head: "Decided by",
+              wrap: true,
+              cell: ({ decided_by, note }) => (
+                <>
+                  {decided_by}
+                  {note && <span class="quiet"> {note}</span>}
+                </>
+              ),
+            },
+            {
+              head: "When",
+              cell: ({ decided_at, requested_at }) => <Exact at={decided_at ?? requested_at} />,
+            },
+          ]}
+        />
       )}
       {more && (
         <button type="button" onClick={more}>

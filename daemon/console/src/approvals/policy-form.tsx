@@ -1,8 +1,7 @@
 /** Making and changing a policy of approvals. */
 import { parseLabels } from "../pages/host-fields";
-import { useBusy } from "../ui/busy";
-import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/notice";
+import { FormDialog, trimmed } from "../ui/form";
+import type { Opened } from "../ui/list-page";
 import { say } from "../ui/toast";
 import type { ConnectionMode } from "../wire";
 import * as api from "./api";
@@ -36,7 +35,7 @@ export function utcOffset(minutes: number): string {
 
 /** What the fields say. */
 export function readPolicy(data: FormData): Partial<PolicyValues> {
-  const text = (name: string) => String(data.get(name) ?? "").trim();
+  const text = (name: string) => trimmed(data, name);
   const all = (name: string) => data.getAll(name).map(String);
   const [from, to] = [text("from"), text("to")];
   return {
@@ -189,35 +188,23 @@ function Fields({ policy }: { policy: Policy | undefined }) {
   );
 }
 
-export function PolicyDialog(props: { policy?: Policy; onClose: () => void; onDone: () => void }) {
-  const { policy, onClose, onDone } = props;
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const values = readPolicy(new FormData(event.currentTarget as HTMLFormElement));
-    run(async () => {
-      if (policy) await api.changePolicy(policy.id, values);
-      else await api.addPolicy(values);
-      say(policy ? `${values.name} is changed.` : `${values.name} is in force.`);
-      onDone();
-    });
+export function PolicyDialog({ policy, onClose, onDone }: Opened & { policy?: Policy }) {
+  const submit = async (data: FormData) => {
+    const values = readPolicy(data);
+    if (policy) await api.changePolicy(policy.id, values);
+    else await api.addPolicy(values);
+    say(policy ? `${values.name} is changed.` : `${values.name} is in force.`);
+    onDone();
   };
   return (
-    <Dialog wide title={policy ? `Change ${policy.name}` : "Add a policy"} onClose={onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <Fields policy={policy} />
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            {policy ? "Save" : "Add policy"}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={policy ? `Change ${policy.name}` : "Add a policy"}
+      action={policy ? "Save" : "Add policy"}
+      onClose={onClose}
+      submit={submit}
+      wide
+    >
+      <Fields policy={policy} />
+    </FormDialog>
   );
 }

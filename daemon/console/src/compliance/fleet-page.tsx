@@ -4,6 +4,7 @@ import { may } from "../session";
 import { Link } from "../ui/link";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
 import { Ago } from "../ui/time";
 import * as api from "./api";
 import { Score, SeverityBadge } from "./marks";
@@ -49,52 +50,48 @@ function Worst({ rules }: { rules: readonly WorstRule[] }) {
   );
 }
 
-function Row({ host }: { host: FleetHost }) {
-  const bad = host.counts ? host.counts.fail + host.counts.error + host.counts.unknown : null;
-  return (
-    <tr>
-      <th scope="row">
-        <Link to="host" query={{ id: host.host_id }}>
-          {host.host_name}
-        </Link>
-      </th>
-      <td data-label="Score">
-        {host.scan_id ? <Score score={host.score} /> : <span class="quiet">not scanned</span>}
-      </td>
-      <td data-label="Failed">{bad ?? ""}</td>
-      <td data-label="By" class="wrap">
-        {host.scanner && `${SCANNERS[host.scanner]}, ${profileName(host.profile ?? "")}`}
-      </td>
-      <td data-label="Scan">
-        {host.scan_id && host.at && (
-          <Link to="scan" query={{ id: host.scan_id }}>
-            <Ago at={host.at} />
-          </Link>
-        )}
-      </td>
-    </tr>
-  );
-}
-
 function Hosts({ hosts }: { hosts: readonly FleetHost[] }) {
   return (
-    <table class="stack">
-      <caption class="unseen">Hosts, the lowest score first</caption>
-      <thead>
-        <tr>
-          <th scope="col">Host</th>
-          <th scope="col">Score</th>
-          <th scope="col">Failed</th>
-          <th scope="col">By</th>
-          <th scope="col">Scan</th>
-        </tr>
-      </thead>
-      <tbody>
-        {hosts.map((host) => (
-          <Row key={host.host_id} host={host} />
-        ))}
-      </tbody>
-    </table>
+    <Table
+      caption="Hosts, the lowest score first"
+      items={hosts}
+      id={({ host_id }) => host_id}
+      columns={[
+        {
+          head: "Host",
+          cell: ({ host_id, host_name }) => (
+            <Link to="host" query={{ id: host_id }}>
+              {host_name}
+            </Link>
+          ),
+        },
+        {
+          head: "Score",
+          cell: ({ scan_id, score }) =>
+            scan_id ? <Score score={score} /> : <span class="quiet">not scanned</span>,
+        },
+        {
+          head: "Failed",
+          cell: ({ counts }) => counts && counts.fail + counts.error + counts.unknown,
+        },
+        {
+          head: "By",
+          wrap: true,
+          cell: ({ scanner, profile }) =>
+            scanner && `${SCANNERS[scanner]}, ${profileName(profile ?? "")}`,
+        },
+        {
+          head: "Scan",
+          cell: ({ scan_id, at }) =>
+            scan_id &&
+            at && (
+              <Link to="scan" query={{ id: scan_id }}>
+                <Ago at={at} />
+              </Link>
+            ),
+        },
+      ]}
+    />
   );
 }
 

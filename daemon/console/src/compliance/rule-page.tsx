@@ -1,8 +1,10 @@
 /** One rule over the fleet. */
 import { go, route } from "../route";
+import { Crumbs } from "../ui/crumbs";
 import { Link } from "../ui/link";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
 import { Ago } from "../ui/time";
 import * as api from "./api";
 import { ResultMark, SeverityBadge } from "./marks";
@@ -49,34 +51,29 @@ function Words({ part }: { part: RulePart }) {
 
 function Hosts({ hosts }: { hosts: readonly RuleOnHost[] }) {
   return (
-    <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Host</th>
-          <th scope="col">Result</th>
-          <th scope="col">Scan</th>
-        </tr>
-      </thead>
-      <tbody>
-        {hosts.map((host) => (
-          <tr key={host.scan_id}>
-            <th scope="row">
-              <Link to="host" query={{ id: host.host_id }}>
-                {host.host_name}
-              </Link>
-            </th>
-            <td data-label="Result">
-              <ResultMark result={host.result} />
-            </td>
-            <td data-label="Scan">
-              <Link to="scan" query={{ id: host.scan_id }}>
-                <Ago at={host.at} />
-              </Link>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table
+      items={hosts}
+      id={({ scan_id }) => scan_id}
+      columns={[
+        {
+          head: "Host",
+          cell: ({ host_id, host_name }) => (
+            <Link to="host" query={{ id: host_id }}>
+              {host_name}
+            </Link>
+          ),
+        },
+        { head: "Result", cell: ({ result }) => <ResultMark result={result} /> },
+        {
+          head: "Scan",
+          cell: ({ scan_id, at }) => (
+            <Link to="scan" query={{ id: scan_id }}>
+              <Ago at={at} />
+            </Link>
+          ),
+        },
+      ]}
+    />
   );
 }
 
@@ -93,9 +90,7 @@ export function RulePage() {
   };
   return (
     <div class="page narrow">
-      <nav aria-label="Place" class="crumbs">
-        <Link to="compliance">Compliance</Link> <span aria-hidden="true">/</span>
-      </nav>
+      <Crumbs to="compliance" words="Compliance" />
       <header class="page-head">
         <h1>{part?.rule.title || shortName(name ?? "")}</h1>
       </header>

@@ -1,8 +1,7 @@
 /** Making and changing a schedule. */
 import { parseLabels } from "../pages/host-fields";
-import { useBusy } from "../ui/busy";
-import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/notice";
+import { FormDialog, trimmed } from "../ui/form";
+import type { Opened } from "../ui/list-page";
 import { say } from "../ui/toast";
 import * as api from "./api";
 import type { Scanner, Schedule, ScheduleValues } from "./wire";
@@ -21,7 +20,7 @@ export function localMoment(at: string): string {
 
 /** What the fields say; a first turn that nobody named is not said. */
 export function readSchedule(data: FormData, before?: Schedule): Partial<ScheduleValues> {
-  const text = (name: string) => String(data.get(name) ?? "").trim();
+  const text = (name: string) => trimmed(data, name);
   const starts = text("starts_at");
   // The field has no seconds: untouched, it must not move the schedule.
   const moved = starts !== "" && (!before || starts !== localMoment(before.starts_at));
@@ -134,40 +133,22 @@ function Fields({ schedule }: { schedule: Schedule | undefined }) {
   );
 }
 
-interface Props {
-  schedule?: Schedule;
-  onClose: () => void;
-  onDone: () => void;
-}
-
-export function ScheduleDialog({ schedule, onClose, onDone }: Props) {
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const values = readSchedule(new FormData(event.currentTarget as HTMLFormElement), schedule);
-    run(async () => {
-      if (schedule) await api.changeSchedule(schedule.id, values);
-      else await api.addSchedule(values);
-      say(schedule ? `${values.name} is changed.` : `${values.name} is scheduled.`);
-      onDone();
-    });
+export function ScheduleDialog({ schedule, onClose, onDone }: Opened & { schedule?: Schedule }) {
+  const submit = async (data: FormData) => {
+    const values = readSchedule(data, schedule);
+    if (schedule) await api.changeSchedule(schedule.id, values);
+    else await api.addSchedule(values);
+    say(schedule ? `${values.name} is changed.` : `${values.name} is scheduled.`);
+    onDone();
   };
   return (
-    <Dialog title={schedule ? `Change ${schedule.name}` : "Add a schedule"} onClose={onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <Fields schedule={schedule} />
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            {schedule ? "Save" : "Add schedule"}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={schedule ? `Change ${schedule.name}` : "Add a schedule"}
+      action={schedule ? "Save" : "Add schedule"}
+      onClose={onClose}
+      submit={submit}
+    >
+      <Fields schedule={schedule} />
+    </FormDialog>
   );
 }

@@ -3,7 +3,6 @@ import { useState } from "preact/hooks";
 import { may } from "../session";
 import { useBusy } from "../ui/busy";
 import { Confirm } from "../ui/dialog";
-import { Problem } from "../ui/notice";
 import { Ago } from "../ui/time";
 import { complain } from "../ui/toast";
 import * as api from "./api";
@@ -58,7 +57,7 @@ function Words({ batch }: { batch: Batch }) {
 }
 
 function BatchRow({ batch }: { batch: Batch }) {
-  const { busy, error, run } = useBusy();
+  const { busy, run } = useBusy();
   const [halting, setHalting] = useState(false);
   const open = batch.state === "running" || batch.state === "paused";
   const steer = (to: "pause" | "resume") =>
@@ -95,16 +94,12 @@ function BatchRow({ batch }: { batch: Batch }) {
         <Confirm
           title="Halt this batch?"
           action="Halt it"
-          busy={busy}
           onClose={() => setHalting(false)}
-          onConfirm={() =>
-            run(async () => {
-              await api.steer(batch.id, "halt");
-              setHalting(false);
-            })
-          }
+          onConfirm={async () => {
+            await api.steer(batch.id, "halt");
+            setHalting(false);
+          }}
         >
-          {error && <Problem>{error}</Problem>}
           <p>
             What waits of <strong>{batch.command}</strong> is called off for good, and what runs is
             asked to stop.

@@ -3,9 +3,7 @@ import { useState } from "preact/hooks";
 import type { Scanner } from "../compliance/wire";
 import { SCANNERS } from "../compliance/words";
 import { go } from "../route";
-import { useBusy } from "../ui/busy";
-import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/notice";
+import { FormDialog, text, trimmed } from "../ui/form";
 import type { Host } from "../wire";
 import * as api from "./api";
 import type { NewOrder } from "./wire";
@@ -26,17 +24,16 @@ export function readArguments(text: string): Record<string, string> {
 /** What a scan is to look for; what is left empty is the agent's own choice. */
 function readScan(data: FormData): NewOrder {
   const scanner = String(data.get("scanner") ?? "openscap");
-  const profile = String(data.get("profile") ?? "").trim();
+  const profile = trimmed(data, "profile");
   return { command: "compliance_scan", params: { scanner, ...(profile ? { profile } : {}) } };
 }
 
-function readOrder(form: HTMLFormElement, command: string): NewOrder {
-  if (command === "compliance_scan") return readScan(new FormData(form));
-  const data = new FormData(form);
+function readOrder(data: FormData, command: string): NewOrder {
+  if (command === "compliance_scan") return readScan(data);
   if (command === "update_packages") return { command, params: { mode: data.get("mode") } };
   if (command !== "run_tool") return { command };
-  const tool = String(data.get("tool") ?? "").trim();
-  return { command, params: { tool, args: readArguments(String(data.get("args") ?? "")) } };
+  const tool = trimmed(data, "tool");
+  return { command, params: { tool, args: readArguments(text(data, "args")) } };
 }
 
 /** With which scanners each kind of agent can be asked to look. */
@@ -104,83 +101,69 @@ interface Props {
 }
 
 export function RunDialog({ host, command: first = "report_now", onClose }: Props) {
-  const { busy, error, run } = useBusy();
   const [command, setCommand] = useState(first);
   const offered = COMMANDS.filter(([name]) => host.agent !== "patchmon" || !OURS.includes(name));
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = event.currentTarget as HTMLFormElement;
-    run(async () => {
-      const { job_id } = await api.order(host.id, readOrder(form, command));
-      onClose();
-      go("job", { id: job_id });
-    });
-  };
   return (
-    <Dialog title={`Run on ${host.friendly_name}`} onClose={onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <fieldset class="choices">
-            <legend>Command</legend>
-            {offered.map(([name, words]) => (
-              <label key={name} class="choice">
-                <input
-                  type="radio"
-                  name="command"
-                  value={name}
-                  checked={name === command}
-                  onChange={() => setCommand(name)}
-                />
-                {words}
-              </label>
-            ))}
-          </fieldset>
-          {command === "compliance_scan" && <ScanFields host={host} />}
-          {command === "update_packages" && (
-            <>
-              <label class="field">
-                <span>Which</span>
-                <select name="mode">
-                  {MODES.map(([mode, words]) => (
-                    <option key={mode} value={mode}>
-                      {words}
-                    </option>
-                  ))}
-                </select>
-              </label>
-              <p class="quiet">The host does so only if its agent's file has policy.packages.</p>
-            </>
-          )}
-          {command === "run_tool" && (
-            <>
-              <label class="field">
-                <span>Tool</span>
-                <input name="tool" required autocomplete="off" spellcheck={false} />
-              </label>
-              <label class="field">
-                <span>Arguments, as name=value, one a line</span>
-                <textarea name="args" rows={3} spellcheck={false} />
-              </label>
-              <p class="quiet">
-                The host runs only what the section [tools] of its agent's file lists, and refuses
-                everything else.
-              </p>
-            </>
-          )}
-          {host.status.state !== "online" && (
-            <p class="quiet">The host is away: it gets the command when it returns.</p>
-          )}
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            Run
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Run on ${host.friendly_name}`}
+      action="Run"
+      onClose={onClose}
+      submit={async (data) => {
+        const { job_id } = await api.order(host.id, readOrder(data, command));
+        onClose();
+        go("job", { id: job_id });
+      }}
+    >
+      <fieldset class="choices">
+        <legend>Command</legend>
+        {offered.map(([name, words]) => (
+          <label key={name} class="choice">
+            <input
+              type="radio"
+              name="command"
+              value={name}
+              checked={name === command}
+              onChange={() => setCommand(name)}
+            />
+            {words}
+          </label>
+        ))}
+      </fieldset>
+      {command === "compliance_scan" && <ScanFields host={host} />}
+      {command === "update_packages" && (
+        <>
+          <label class="field">
+            <span>Which</span>
+            <select name="mode">
+              {MODES.map(([mode, words]) => (
+                <option key={mode} value={mode}>
+                  {words}
+                </option>
+              ))}
+            </select>
+          </label>
+          <p class="quiet">The host does so only if its agent's file has policy.packages.</p>
+        </>
+      )}
+      {command === "run_tool" && (
+        <>
+          <label class="field">
+            <span>Tool</span>
+            <input name="tool" required autocomplete="off" spellcheck={false} />
+          </label>
+          <label class="field">
+            <span>Arguments, as name=value, one a line</span>
+            <textarea name="args" rows={3} spellcheck={false} />
+          </label>
+          <p class="quiet">
+            The host runs only what the section [tools] of its agent's file lists, and refuses
+            everything else.
+          </p>
+        </>
+      )}
+      {host.status.state !== "online" && (
+        <p class="quiet">The host is away: it gets the command when it returns.</p>
+      )}
+    </FormDialog>
   );
 }

@@ -7,6 +7,7 @@ import { openTerminal } from "../terminal/tabs";
 import { useBusy } from "../ui/busy";
 import { CopyBlock } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
+import { DialogForm } from "../ui/form";
 import { Link } from "../ui/link";
 import { useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
@@ -156,34 +157,21 @@ function AcceptButton({ host }: { host: Host }) {
 }
 
 function ByAddress({ onClose }: { onClose: () => void }) {
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const fields = readHostFields(event.currentTarget as HTMLFormElement);
-    run(async () => {
-      const { address, ...rest } = fields;
-      const { id } = await api.addHost({ ...rest, ...(address ? { address } : {}) });
-      rememberHost(await api.host(id));
-      onClose();
-    });
-  };
   return (
-    <form onSubmit={submit}>
-      <div class="dialog-body">
-        {error && <Problem>{error}</Problem>}
-        <HostFields addressRequired />
-        <p class="quiet">
-          The daemon opens SSH to this address; nothing has to be installed on the host.
-        </p>
-      </div>
-      <footer class="dialog-foot">
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="primary" disabled={busy}>
-          Add host
-        </button>
-      </footer>
-    </form>
+    <DialogForm
+      action="Add host"
+      onClose={onClose}
+      submit={async (data) => {
+        const { address, ...rest } = readHostFields(data);
+        const { id } = await api.addHost({ ...rest, ...(address ? { address } : {}) });
+        rememberHost(await api.host(id));
+        onClose();
+      }}
+    >
+      <HostFields addressRequired />
+      <p class="quiet">
+        The daemon opens SSH to this address; nothing has to be installed on the host.
+      </p>
+    </DialogForm>
   );
 }

@@ -3,6 +3,7 @@ import * as api from "../api";
 import { Icon } from "../ui/icon";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
 import { Exact } from "../ui/time";
 
 /** Details are free-form: shown as the text they are. */
@@ -26,38 +27,20 @@ export function AuditPage() {
       {error && <Problem>{error}</Problem>}
       {!items && !error && <Loading what="the audit log" />}
       {items && (
-        <table class="stack audit">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">Who</th>
-              <th scope="col">What</th>
-              <th scope="col">On</th>
-              <th scope="col">From</th>
-              <th scope="col">Outcome</th>
-              <th scope="col">Details</th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((entry) => (
-              <tr key={entry.seq}>
-                <th scope="row">
-                  <Exact at={entry.at} />
-                </th>
-                <td data-label="Who">{entry.actor ?? "–"}</td>
-                <td data-label="What">{entry.action}</td>
-                <td data-label="On" class="wrap">
-                  {entry.object ?? ""}
-                </td>
-                <td data-label="From">{entry.source ?? ""}</td>
-                <td data-label="Outcome">{entry.outcome}</td>
-                <td data-label="Details" class="wrap quiet">
-                  {detailText(entry.detail)}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          class="audit"
+          items={items}
+          id={({ seq }) => seq}
+          columns={[
+            { head: "When", cell: ({ at }) => <Exact at={at} /> },
+            { head: "Who", cell: ({ actor }) => actor ?? "–" },
+            { head: "What", cell: ({ action }) => action },
+            { head: "On", wrap: true, cell: ({ object }) => object ?? "" },
+            { head: "From", cell: ({ source }) => source ?? "" },
+            { head: "Outcome", cell: ({ outcome }) => outcome },
+            { head: "Details", wrap: true, quiet: true, cell: ({ detail }) => detailText(detail) },
+          ]}
+        />
       )}
       {more && (
         <button type="button" onClick={more}>

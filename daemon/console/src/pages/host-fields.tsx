@@ -1,5 +1,6 @@
 /** The fields of a host that people fill in. */
 import { hosts, sortedHosts } from "../hosts";
+import { trimmed } from "../ui/form";
 import type { Host } from "../wire";
 
 export interface HostValues {
@@ -15,9 +16,8 @@ export const parseLabels = (text: string): string[] => [
   ...new Set(text.split(/[\s,]+/).filter((label) => label !== "")),
 ];
 
-export function readHostFields(form: HTMLFormElement): HostValues {
-  const data = new FormData(form);
-  const text = (name: string) => String(data.get(name) ?? "").trim();
+export function readHostFields(data: FormData): HostValues {
+  const text = (name: string) => trimmed(data, name);
   return {
     friendly_name: text("friendly_name"),
     address: text("address"),

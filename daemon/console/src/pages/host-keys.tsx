@@ -47,7 +47,6 @@ export function PendingKeys({ host, manage }: { host: Host; manage: boolean }) {
 }
 
 export function HostKeys({ host, manage }: { host: Host; manage: boolean }) {
-  const { busy, error: problem, run } = useBusy();
   const [removing, setRemoving] = useState<HostKey | null>(null);
   // Loaded again when the agent's keys may have become others.
   const shape = (host.host_keys_pending ?? []).map((key) => key.fingerprint).join();
@@ -100,11 +99,9 @@ export function HostKeys({ host, manage }: { host: Host; manage: boolean }) {
         <Confirm
           title="Remove this host key?"
           action="Remove"
-          busy={busy}
           onClose={() => setRemoving(null)}
-          onConfirm={() => run(() => remove(removing))}
+          onConfirm={() => remove(removing)}
         >
-          {problem && <Problem>{problem}</Problem>}
           <p>
             The next connection to <strong>{removing.target}</strong> asks whether the key that it
             finds is the right one.

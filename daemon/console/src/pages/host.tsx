@@ -12,12 +12,14 @@ import { may } from "../session";
 import { TelemetrySection } from "../telemetry/section";
 import { openTerminal } from "../terminal/tabs";
 import { ways } from "../terminal/ways";
-import { useBusy } from "../ui/busy";
+import { Badges } from "../ui/badges";
 import { CopyBlock } from "../ui/copy";
-import { Confirm, Dialog } from "../ui/dialog";
+import { Crumbs } from "../ui/crumbs";
+import { Confirm, Shown } from "../ui/dialog";
+import { FormDialog } from "../ui/form";
 import { Icon } from "../ui/icon";
 import { Link } from "../ui/link";
-import { Loading, Problem } from "../ui/notice";
+import { Loading } from "../ui/notice";
 import { PresenceMark } from "../ui/presence";
 import { Ago, Exact } from "../ui/time";
 import { say } from "../ui/toast";
@@ -77,12 +79,7 @@ function Facts({ host }: { host: Host }) {
       <dd>{offered.map((way) => way.hint).join("; ") || "none offered"}</dd>
       <dt>Labels</dt>
       <dd>
-        {host.labels.map((label) => (
-          <span key={label} class="badge">
-            {label}
-          </span>
-        ))}
-        {host.labels.length === 0 && "none"}
+        <Badges of={host.labels} none="none" />
       </dd>
       <dt>Id of its agent</dt>
       <dd class="wrap">
@@ -97,50 +94,33 @@ function Facts({ host }: { host: Host }) {
 }
 
 function Edit({ host, onClose }: { host: Host; onClose: () => void }) {
-  const { busy, error, run } = useBusy();
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const fields = readHostFields(event.currentTarget as HTMLFormElement);
-    run(async () => {
-      const { address, ...rest } = fields;
-      const body = address || host.address ? { ...rest, address } : rest;
-      rememberHost(await api.changeHost(host.id, body));
-      onClose();
-    });
-  };
   return (
-    <Dialog title={`Change ${host.friendly_name}`} onClose={onClose}>
-      <form onSubmit={submit}>
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <HostFields host={host} />
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            Save
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Change ${host.friendly_name}`}
+      action="Save"
+      onClose={onClose}
+      submit={async (data) => {
+        const { address, ...rest } = readHostFields(data);
+        const body = address || host.address ? { ...rest, address } : rest;
+        rememberHost(await api.changeHost(host.id, body));
+        onClose();
+      }}
+    >
+      <HostFields host={host} />
+    </FormDialog>
   );
 }
 
 function NewCredentials({ host, onClose }: { host: Host; onClose: () => void }) {
-  const { busy, error, run } = useBusy();
   const [made, setMade] = useState<Credentials | null>(null);
   if (!made) {
     return (
       <Confirm
         title="Make new credentials?"
         action="Make new credentials"
-        busy={busy}
         onClose={onClose}
-        onConfirm={() => run(async () => setMade(await api.regenerateCredentials(host.id)))}
+        onConfirm={async () => setMade(await api.regenerateCredentials(host.id))}
       >
-        {error && <Problem>{error}</Problem>}
         <p>
           The agent of <strong>{host.friendly_name}</strong> is disconnected, and stays out until it
           has the new ones.
@@ -149,39 +129,27 @@ function NewCredentials({ host, onClose }: { host: Host; onClose: () => void }) 
     );
   }
   return (
-    <Dialog title="New credentials" onClose={onClose}>
-      <div class="dialog-body">
-        <p>The key is shown this once.</p>
-        <CopyBlock text={made.api_id} what="the id" />
-        <CopyBlock text={made.api_key} what="the key" />
-      </div>
-      <footer class="dialog-foot">
-        <button type="button" class="primary" onClick={onClose}>
-          Done
-        </button>
-      </footer>
-    </Dialog>
+    <Shown title="New credentials" onClose={onClose}>
+      <p>The key is shown this once.</p>
+      <CopyBlock text={made.api_id} what="the id" />
+      <CopyBlock text={made.api_key} what="the key" />
+    </Shown>
   );
 }
 
 function Delete({ host, onClose }: { host: Host; onClose: () => void }) {
-  const { busy, error, run } = useBusy();
   return (
     <Confirm
       title={`Delete ${host.friendly_name}?`}
       action="Delete this host"
-      busy={busy}
       onClose={onClose}
-      onConfirm={() =>
-        run(async () => {
-          await api.deleteHost(host.id);
-          say(`${host.friendly_name} is deleted.`);
-          go("hosts", {}, true);
-          forgetHost(host.id);
-        })
-      }
+      onConfirm={async () => {
+        await api.deleteHost(host.id);
+        say(`${host.friendly_name} is deleted.`);
+        go("hosts", {}, true);
+        forgetHost(host.id);
+      }}
     >
-      {error && <Problem>{error}</Problem>}
       <p>
         Its agent is disconnected, its terminals end, and its known keys are forgotten. The agent
         stays installed on the host until you remove it there.
@@ -214,9 +182,7 @@ export function HostPage() {
   const close = () => setAsking(null);
   return (
     <div class="page narrow">
-      <nav aria-label="Place" class="crumbs">
-        <Link to="hosts">Hosts</Link> <span aria-hidden="true">/</span>
-      </nav>
+      <Crumbs to="hosts" words="Hosts" />
       <header class="page-head">
         <h1>{host.friendly_name}</h1>
         {manage && !pending && (

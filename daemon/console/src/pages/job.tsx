@@ -6,6 +6,7 @@ import { Doing, JobMark, waitsForApproval } from "../jobs/marks";
 import { OutputView } from "../jobs/output-view";
 import type { Job } from "../jobs/wire";
 import { route } from "../route";
+import { Crumbs } from "../ui/crumbs";
 import { Link } from "../ui/link";
 import { useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
@@ -119,9 +120,7 @@ export function JobPage() {
   const current = job?.id === id ? job : null;
   return (
     <div class="page narrow">
-      <nav aria-label="Place" class="crumbs">
-        <Link to="jobs">Jobs</Link> <span aria-hidden="true">/</span>
-      </nav>
+      <Crumbs to="jobs" words="Jobs" />
       <header class="page-head">
         <h1>{current?.command ?? "Job"}</h1>
         {current && <JobActions job={{ ...current, ...brief }} />}

@@ -2,75 +2,32 @@
 import { useState } from "preact/hooks";
 import * as api from "../api";
 import { hostKeyWords, wayWords } from "../terminal/words";
-import { useBusy } from "../ui/busy";
 import { Confirm } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { type Column, Table } from "../ui/table";
 import { Ago, Exact } from "../ui/time";
 import type { TerminalSession } from "../wire";
 
-function Row({ session, onEnd }: { session: TerminalSession; onEnd?: () => void }) {
-  return (
-    <tr>
-      <th scope="row">{session.host_name}</th>
-      <td data-label="As">{session.username || "–"}</td>
-      <td data-label="By">{session.user}</td>
-      <td data-label="Way">
-        {wayWords(session.mode)}
-        {session.host_key === "unverified" && (
-          <span class="badge warn">{hostKeyWords(session.host_key)}</span>
-        )}
-      </td>
-      <td data-label="Began">
-        <Ago at={session.started_at} />
-      </td>
-      {onEnd ? (
-        <>
-          <td data-label="State">{session.state}</td>
-          <td class="actions">
-            <button
-              type="button"
-              class="small danger"
-              aria-label={`End the session on ${session.host_name}`}
-              onClick={onEnd}
-            >
-              End
-            </button>
-          </td>
-        </>
-      ) : (
-        <>
-          <td data-label="Ended">{session.ended_at && <Exact at={session.ended_at} />}</td>
-          <td data-label="Why">{session.end_reason ?? ""}</td>
-        </>
-      )}
-    </tr>
-  );
-}
-
-function Table({ last, children }: { last: [string, string]; children: preact.ComponentChildren }) {
-  return (
-    <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Host</th>
-          <th scope="col">As</th>
-          <th scope="col">By</th>
-          <th scope="col">Way</th>
-          <th scope="col">Began</th>
-          <th scope="col">{last[0]}</th>
-          <th scope="col">{last[1]}</th>
-        </tr>
-      </thead>
-      <tbody>{children}</tbody>
-    </table>
-  );
-}
+const COLUMNS: readonly [Column<TerminalSession>, ...Column<TerminalSession>[]] = [
+  { head: "Host", cell: ({ host_name }) => host_name },
+  { head: "As", cell: ({ username }) => username || "–" },
+  { head: "By", cell: ({ user }) => user },
+  {
+    head: "Way",
+    cell: ({ mode, host_key }) => (
+      <>
+        {wayWords(mode)}
+        {host_key === "unverified" && <span class="badge warn">{hostKeyWords(host_key)}</span>}
+      </>
+    ),
+  },
+  { head: "Began", cell: ({ started_at }) => <Ago at={started_at} /> },
+];
 
 export function SessionsPage() {
   const { items, error, more, reload } = useListed(api.sessions);
-  const { busy, error: problem, run } = useBusy();
   const [ending, setEnding] = useState<TerminalSession | null>(null);
   const live = items?.filter((session) => session.ended_at === null) ?? [];
   const past = items?.filter((session) => session.ended_at !== null) ?? [];
@@ -90,22 +47,34 @@ export function SessionsPage() {
             <h2>Live</h2>
             {live.length === 0 && <p class="quiet">No terminal is open.</p>}
             {live.length > 0 && (
-              <Table last={["State", "End"]}>
-                {live.map((session) => (
-                  <Row key={session.id} session={session} onEnd={() => setEnding(session)} />
-                ))}
-              </Table>
+              <Table
+                columns={[...COLUMNS, { head: "State", cell: ({ state }) => state }]}
+                items={live}
+                id={({ id }) => id}
+                actions={(session) => [
+                  {
+                    words: "End",
+                    label: `End the session on ${session.host_name}`,
+                    danger: true,
+                    does: () => setEnding(session),
+                  },
+                ]}
+              />
             )}
           </section>
           <section>
             <h2>Past</h2>
             {past.length === 0 && <p class="quiet">None yet.</p>}
             {past.length > 0 && (
-              <Table last={["Ended", "Why"]}>
-                {past.map((session) => (
-                  <Row key={session.id} session={session} />
-                ))}
-              </Table>
+              <Table
+                columns={[
+                  ...COLUMNS,
+                  { head: "Ended", cell: ({ ended_at }) => ended_at && <Exact at={ended_at} /> },
+                  { head: "Why", cell: ({ end_reason }) => end_reason ?? "" },
+                ]}
+                items={past}
+                id={({ id }) => id}
+              />
             )}
             {more && (
               <button type="button" onClick={more}>
@@ -119,17 +88,13 @@ export function SessionsPage() {
         <Confirm
           title="End this session?"
           action="End the session"
-          busy={busy}
           onClose={() => setEnding(null)}
-          onConfirm={() =>
-            run(async () => {
-              await api.endSession(ending.id);
-              setEnding(null);
-              reload();
-            })
-          }
+          onConfirm={async () => {
+            await api.endSession(ending.id);
+            setEnding(null);
+            reload();
+          }}
         >
-          {problem && <Problem>{problem}</Problem>}
           <p>
             The terminal of <strong>{ending.user}</strong> on <strong>{ending.host_name}</strong>{" "}
             ends, with everything that runs in it.

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { go, route } from "../route";
 import { useListed, useLoaded } from "../ui/load";
 import { Loading, Notice, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
 import { Ago } from "../ui/time";
 import { stream } from "../watch";
 import * as api from "./api";
@@ -37,25 +38,9 @@ function Evidence({ event }: { event: SecurityEvent }) {
   );
 }
 
-function Row({ event }: { event: SecurityEvent }) {
-  const [words, tone] = SEVERITIES[event.severity] ?? [event.severity, "idle"];
-  return (
-    <tr data-kind={event.kind}>
-      <th scope="row">
-        <Mark words={words} tone={tone} />
-      </th>
-      <td data-label="What" class="wrap">
-        <strong>{event.title}</strong>
-        <Evidence event={event} />
-      </td>
-      <td data-label="Kind">{KINDS[event.kind] ?? plain(event.kind)}</td>
-      <td data-label="From">{event.source ?? ""}</td>
-      <td data-label="User">{event.user ?? ""}</td>
-      <td data-label="When">
-        <Ago at={event.at} />
-      </td>
-    </tr>
-  );
+function Severity({ severity }: SecurityEvent) {
+  const [words, tone] = SEVERITIES[severity] ?? [severity, "idle"];
+  return <Mark words={words} tone={tone} />;
 }
 
 function Events({ items }: { items: readonly SecurityEvent[] }) {
@@ -67,48 +52,34 @@ function Events({ items }: { items: readonly SecurityEvent[] }) {
     );
   }
   return (
-    <table class="stack">
-      <caption class="unseen">Security events, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">Severity</th>
-          <th scope="col">What</th>
-          <th scope="col">Kind</th>
-          <th scope="col">From</th>
-          <th scope="col">User</th>
-          <th scope="col">When</th>
-        </tr>
-      </thead>
-      <tbody>
-        {items.map((event) => (
-          <Row key={event.id} event={event} />
-        ))}
-      </tbody>
-    </table>
+    <Table
+      caption="Security events, newest first"
+      items={items}
+      id={({ id }) => id}
+      columns={[
+        { head: "Severity", cell: (event) => <Severity {...event} /> },
+        {
+          head: "What",
+          wrap: true,
+          cell: (event) => (
+            <>
+              <strong>{event.title}</strong>
+              <Evidence event={event} />
+            </>
+          ),
+        },
+        { head: "Kind", cell: ({ kind }) => KINDS[kind] ?? plain(kind) },
+        { head: "From", cell: ({ source }) => source ?? "" },
+        { head: "User", cell: ({ user }) => user ?? "" },
+        { head: "When", cell: ({ at }) => <Ago at={at} /> },
+      ]}
+    />
   );
 }
 
-function LoginRow({ login }: { login: Login }) {
-  const [words, tone] = STANDINGS[login.state] ?? [login.state, "idle"];
-  const reasons = login.reasons.map(({ reason, count }) => `${plain(reason)} ${count}×`);
-  return (
-    <tr>
-      <th scope="row">{login.user}</th>
-      <td data-label="Standing">
-        <Mark words={words} tone={tone} />
-      </td>
-      <td data-label="Reasons" class="wrap">
-        {reasons.join(", ")}
-      </td>
-      <td data-label="From">{login.source ?? ""}</td>
-      <td data-label="Program" class="wrap quiet">
-        {login.user_agent ?? ""}
-      </td>
-      <td data-label="Since">
-        <Ago at={login.since} />
-      </td>
-    </tr>
-  );
+function Standing({ state }: Login) {
+  const [words, tone] = STANDINGS[state] ?? [state, "idle"];
+  return <Mark words={words} tone={tone} />;
 }
 
 function Logins({ version }: { version: number }) {
@@ -118,23 +89,23 @@ function Logins({ version }: { version: number }) {
   return (
     <section>
       <h2>Logins</h2>
-      <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">User</th>
-            <th scope="col">Standing</th>
-            <th scope="col">Reasons</th>
-            <th scope="col">From</th>
-            <th scope="col">Program</th>
-            <th scope="col">Since</th>
-          </tr>
-        </thead>
-        <tbody>
-          {value.items.map((login) => (
-            <LoginRow key={login.login_id} login={login} />
-          ))}
-        </tbody>
-      </table>
+      <Table
+        items={value.items}
+        id={({ login_id }) => login_id}
+        columns={[
+          { head: "User", cell: ({ user }) => user },
+          { head: "Standing", cell: (login) => <Standing {...login} /> },
+          {
+            head: "Reasons",
+            wrap: true,
+            cell: ({ reasons }) =>
+              reasons.map(({ reason, count }) => `${plain(reason)} ${count}×`).join(", "),
+          },
+          { head: "From", cell: ({ source }) => source ?? "" },
+          { head: "Program", wrap: true, quiet: true, cell: ({ user_agent }) => user_agent ?? "" },
+          { head: "Since", cell: ({ since }) => <Ago at={since} /> },
+        ]}
+      />
     </section>
   );
 }

@@ -1,7 +1,6 @@
 /** "My terminals": what the person has running anywhere, one click away on every page. */
 import { useEffect, useState } from "preact/hooks";
 import { may, user } from "../session";
-import { useBusy } from "../ui/busy";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { Loading, Problem } from "../ui/notice";
@@ -79,7 +78,6 @@ function Row({ session, onAttach, onEnd }: RowProps) {
 }
 
 function Panel({ onClose }: { onClose: () => void }) {
-  const { busy, error, run } = useBusy();
   const [ending, setEnding] = useState<TerminalSession | null>(null);
   useEffect(() => {
     void refreshMine();
@@ -116,16 +114,12 @@ function Panel({ onClose }: { onClose: () => void }) {
         <Confirm
           title="End this terminal?"
           action="End the session"
-          busy={busy}
           onClose={() => setEnding(null)}
-          onConfirm={() =>
-            run(async () => {
-              await endMine(ending.id);
-              setEnding(null);
-            })
-          }
+          onConfirm={async () => {
+            await endMine(ending.id);
+            setEnding(null);
+          }}
         >
-          {error && <Problem>{error}</Problem>}
           <p>
             The session on <strong>{ending.host_name}</strong> ends, with everything that runs in
             it.

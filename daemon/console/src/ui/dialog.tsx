@@ -1,7 +1,9 @@
 /** A modal dialog. The browser keeps focus inside, closes on Escape, and gives focus back. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { useBusy } from "./busy";
 import { Icon } from "./icon";
+import { Problem } from "./notice";
 
 interface Props {
   title: string;
@@ -52,18 +54,22 @@ interface ConfirmProps {
   /** What the button says: the action, not "OK". */
   action: string;
   children: ComponentChildren;
-  onConfirm: () => void;
+  /** Whoever calls closes the dialog; why it failed is said in it. */
+  onConfirm: () => void | Promise<void>;
   onClose: () => void;
-  busy?: boolean;
   danger?: boolean;
 }
 
 /** Asks before something that can't be taken back. */
 export function Confirm(props: ConfirmProps) {
-  const { title, action, children, onConfirm, onClose, busy = false, danger = true } = props;
+  const { title, action, children, onConfirm, onClose, danger = true } = props;
+  const { busy, error, run } = useBusy();
   return (
     <Dialog title={title} onClose={onClose}>
-      <div class="dialog-body">{children}</div>
+      <div class="dialog-body">
+        {error && <Problem>{error}</Problem>}
+        {children}
+      </div>
       <footer class="dialog-foot">
         <button type="button" onClick={onClose}>
           Cancel
@@ -72,9 +78,23 @@ export function Confirm(props: ConfirmProps) {
           type="button"
           class={danger ? "danger" : "primary"}
           disabled={busy}
-          onClick={onConfirm}
+          onClick={() => run(async () => onConfirm())}
         >
           {action}
+        </button>
+      </footer>
+    </Dialog>
+  );
+}
+
+/** Shows something that is seen only once. */
+export function Shown(props: { title: string; onClose: () => void; children: ComponentChildren }) {
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <div class="dialog-body">{props.children}</div>
+      <footer class="dialog-foot">
+        <button type="button" class="primary" onClick={props.onClose}>
+          Done
         </button>
       </footer>
     </Dialog>

@@ -3,8 +3,9 @@ import { useState } from "preact/hooks";
 import { Dialog } from "../ui/dialog";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { Table } from "../ui/table";
 import { Ago } from "../ui/time";
-import { complain, say } from "../ui/toast";
+import { say } from "../ui/toast";
 import * as api from "./api";
 import type { Delivery, Webhook } from "./wire";
 
@@ -40,13 +41,8 @@ export function Deliveries({ webhook, onClose }: { webhook: Webhook; onClose: ()
     state,
   );
   const again = async (delivery: Delivery) => {
-    try {
-      await api.replay(webhook.id, delivery.id);
-      say("It is sent once more.");
-    } catch (problem) {
-      complain(problem);
-    }
-    reload();
+    await api.replay(webhook.id, delivery.id).finally(reload);
+    say("It is sent once more.");
   };
   return (
     <Dialog title={`Deliveries to ${webhook.name}`} onClose={onClose} wide>
@@ -70,42 +66,25 @@ export function Deliveries({ webhook, onClose }: { webhook: Webhook; onClose: ()
         {!items && !error && <Loading what="deliveries" />}
         {items?.length === 0 && <p class="quiet">There are none.</p>}
         {items && items.length > 0 && (
-          <table class="stack">
-            <thead>
-              <tr>
-                <th scope="col">Event</th>
-                <th scope="col">Written down</th>
-                <th scope="col">State</th>
-                <th scope="col">Again</th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((delivery) => (
-                <tr key={delivery.id}>
-                  <th scope="row">
-                    {delivery.topic} {delivery.seq}
-                  </th>
-                  <td data-label="Written down">
-                    <Ago at={delivery.created_at} />
-                  </td>
-                  <td data-label="State">
-                    <State delivery={delivery} />
-                  </td>
-                  <td class="actions">
-                    {delivery.state !== "waiting" && (
-                      <button type="button" class="small" onClick={() => void again(delivery)}>
-                        Send again
-                      </button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <Table
+            items={items}
+            id={({ id }) => id}
+            name={({ topic, seq }) => `${topic} ${seq}`}
+            columns={[
+              { head: "Event", cell: ({ topic, seq }) => `${topic} ${seq}` },
+              { head: "Written down", cell: ({ created_at }) => <Ago at={created_at} /> },
+              { head: "State", cell: (delivery) => <State delivery={delivery} /> },
+            ]}
+            actions={(delivery) =>
+              delivery.state === "waiting"
+                ? []
+                : [{ words: "Send again", does: () => again(delivery) }]
+            }
+          />
         )}
         {more && (
           <button type="button" onClick={more}>
-            More
+            Show more
           </button>
         )}
       </div>
