@@ -1,5 +1,7 @@
 //! Events of a topic: numbered, resumable by cursor.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One event as subscribers see it.
@@ -24,6 +26,13 @@ pub struct Gap {
     pub topic: String,
     /// What is lost.
     pub gap: GapRange,
+}
+
+/// Tells a subscriber who asks for it where it begins, before anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Positions {
+    /// The number after which each topic is told.
+    pub positions: BTreeMap<String, u64>,
 }
 
 /// The numbers that are gone.

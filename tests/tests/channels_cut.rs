@@ -10,17 +10,26 @@ use gangplank_tests::{
     http::Client,
     ws::{Incoming, Socket},
 };
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::task::JoinSet;
 
-/// Follows a channel, cut off after a random number of events again and again, until it has seen
-/// the alert with the number `last`.
-async fn follow(client: Client, last: u64) -> Vec<(u64, u64)> {
-    let (mut seen, mut cursor) = (Vec::new(), 0);
+/// Listens from now on, and learns where that is.
+async fn begin(client: &Client) -> (Socket, u64) {
+    let mut socket = client.listen(Channel::Alerts, "enveloped=1&positions=1").await;
+    let first = socket.next_json().await;
+    (socket, first["positions"]["alerts"].as_u64().expect("a position"))
+}
+
+/// Follows a channel from `cursor` on, cut off after a random number of events again and again, until
+/// it has seen the alert with the number `last`.
+async fn follow(client: Client, mut cursor: u64, last: u64) -> Vec<(u64, u64)> {
+    let mut seen = Vec::new();
     loop {
-        let mut socket =
-            client.listen(Channel::Alerts, &format!("enveloped=1&cursor={cursor}")).await;
+        let query = format!("enveloped=1&positions=1&cursor={cursor}");
+        let mut socket = client.listen(Channel::Alerts, &query).await;
+        assert_eq!(socket.next_json().await, json!({ "positions": { "alerts": cursor } }));
         let [life] = random::<1>();
         for _ in 0..life % 40 {
             let event = socket.next_json().await;
@@ -49,9 +58,14 @@ async fn consumers_that_are_cut_off_at_random_lose_and_double_nothing() {
     const LAST: u64 = 1_000_000;
     let daemon = Daemon::start();
     let admin = daemon.admin().await;
+    let before = admin.published(Channel::Alerts, alert(LAST - 1)).await;
     let mut following = JoinSet::new();
-    for _ in 0..6 {
-        following.spawn(follow(admin.clone(), LAST));
+    for how in 0..6 {
+        // Each begins without a cursor, and is cut off before anything has happened.
+        let (socket, position) = begin(&admin).await;
+        assert_eq!(position, before);
+        cut(socket, how).await;
+        following.spawn(follow(admin.clone(), position, LAST));
     }
     let mut publishing = JoinSet::new();
     for publisher in 0..PUBLISHERS {

@@ -135,3 +135,20 @@ async fn one_subscriber_too_many_is_told_to_come_back() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn where_each_topic_begins_is_said_to_whoever_asks() {
+    let admin = DAEMON.admin().await;
+    let mut events = subscribe(&admin, "topics=hosts,jobs&positions=1&cursor=jobs:0").await;
+    let first = events.next_json().await;
+    let position = first["positions"]["hosts"].as_u64().expect("a number");
+    assert_eq!(first, json!({ "positions": { "hosts": position, "jobs": 0 } }));
+    // Cut before anything was told: what happens meanwhile comes all the same.
+    drop(events);
+    let made = admin.add_host("meanwhile", None).await;
+    let mut events = subscribe(&admin, &format!("topics=hosts&cursor=hosts:{position}")).await;
+    next(&mut events, "added", made["id"].as_str().expect("an id")).await;
+    // Nobody else gets a message that is no event.
+    let events = admin.upgrade("/api/v1/ws/events?topics=hosts&positions=maybe").open().await;
+    events.expect_err("a refusal").refused(400);
+}

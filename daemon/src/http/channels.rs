@@ -1,5 +1,6 @@
 //! The sockets of dashboards, one for each channel: a message is the event's payload alone, unless
-//! `enveloped=1` asks for its number, id and time, too.
+//! `enveloped=1` asks for its number, id and time, too. `positions=1` asks for the number at which it
+//! begins.
 
 use std::sync::Arc;
 
@@ -23,11 +24,8 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
     let who = call.person()?.clone();
     let channel = at(call.uri.path()).ok_or_else(Refusal::not_found)?;
     let topic = Topic::of(channel);
-    let form = match call.query("enveloped").as_deref() {
-        None | Some("0" | "false") => Form::Bare,
-        Some("" | "1" | "true") => Form::Enveloped,
-        Some(_) => return Err(Refusal::bad_request("enveloped takes 1 or 0")),
-    };
+    let form = if call.switch("enveloped")? { Form::Enveloped } else { Form::Bare };
+    let positions = call.switch("positions")?;
     let cursor = call.query("cursor").filter(|cursor| !cursor.is_empty());
     let cursor = cursor.map(|cursor| position(&cursor, channel)).transpose()?;
     // Before the answer: whatever happens from then on is told.
@@ -36,7 +34,7 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
         None => app.store.last_event(who.tenant, topic.as_str()).await?,
     };
     let gaps = cursor.is_some() || form == Form::Enveloped;
-    let wish = Wish { topics: vec![(topic, after)], form, gaps };
+    let wish = Wish { topics: vec![(topic, after)], form, gaps, positions };
     let place = subscriber::place(&app, &who)?;
     let served = Arc::clone(&app);
     upgrade::accept_listener(&app, &mut call, move |socket| async move {

@@ -49,7 +49,8 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
     let permissions = wanted.iter().map(|(topic, _)| topic.permission()).collect();
     let permission = first.permission();
     let place = subscriber::place(&app, &who)?;
-    let wish = Wish { topics: wanted, form: Form::Enveloped, gaps: true };
+    let positions = call.switch("positions")?;
+    let wish = Wish { topics: wanted, form: Form::Enveloped, gaps: true, positions };
     let authority = {
         let app = Arc::clone(&app);
         move || Authority::new(app, who, permission, None).with_all(permissions)

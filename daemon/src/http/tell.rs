@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gangplank_proto::close::CloseCode;
-use gangplank_proto::event::GapRange;
+use gangplank_proto::event::{GapRange, Positions};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
@@ -24,6 +24,9 @@ pub(super) struct Wish {
     pub(super) form: Form,
     /// Whether it understands that events are gone; who doesn't is closed then.
     pub(super) gaps: bool,
+    /// Whether it is told first where each topic begins, so that it has a number to come back with
+    /// before anything has happened.
+    pub(super) positions: bool,
 }
 
 /// Serves a subscriber's socket to its end.
@@ -36,6 +39,7 @@ pub(super) async fn serve(
     let Socket { mut reader, mut writer, heartbeat } = socket;
     let tenant = authority.who.tenant;
     let gaps = wish.gaps;
+    let positions = wish.positions;
     let end = match subscriber::follow_all(&app, tenant, &wish) {
         Err(end) => end,
         Ok(followers) => {
@@ -43,7 +47,7 @@ pub(super) async fn serve(
             let mut teller = Teller { followers, writer: &mut writer, gaps, patience };
             tokio::select! {
                 end = subscriber::over(&app, &mut authority, &mut reader) => end,
-                end = teller.tell(heartbeat.start()) => end,
+                end = teller.tell(positions, heartbeat.start()) => end,
             }
         }
     };
@@ -59,11 +63,22 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    async fn tell(&mut self, beat: Beat) -> End {
+    async fn tell(&mut self, positions: bool, beat: Beat) -> End {
+        if positions && let Err(end) = self.begin().await {
+            return end;
+        }
         match self.run(beat).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
+    }
+
+    /// Says where each topic begins.
+    async fn begin(&mut self) -> Result<(), End> {
+        let at = |follower: &Follower| (follower.topic().as_str().to_owned(), follower.after());
+        let positions = Positions { positions: self.followers.iter().map(at).collect() };
+        let positions = serde_json::to_string(&positions).map_err(fault)?;
+        self.send([Message::text(positions)]).await
     }
 
     async fn run(&mut self, mut beat: Beat) -> Result<std::convert::Infallible, End> {

@@ -1,8 +1,9 @@
 /**
- * A socket on which the daemon tells, opened again whenever it is lost.
+ * A socket on which the daemon tells, opened again whenever it is lost. Where the daemon greets, it is
+ * open with the greeting: what was cut before has told nothing, and missed nothing.
  *
- *     connecting ── opened ──> open
- *        ^  ^                   │
+ *     connecting ── opened, greeted ──> open
+ *        ^  ^                            │
  *        │  └── time ── waiting <── closed ──┤
  *        └── retryNow ── closed <── 4001, 4003 ┘
  */
@@ -46,7 +47,8 @@ export interface Use {
   path: () => string;
   /** Query, asked at every opening. */
   query?: () => Record<string, string>;
-  opened?: () => void;
+  /** Reads the daemon's first message; false where it is none that greets. */
+  greeting?: (message: unknown) => boolean;
   message: (message: unknown) => void;
 }
 
@@ -148,9 +150,8 @@ export class Connection {
     this.#socket = socket;
     socket.onopen = () => {
       this.#openedAt = this.#clock.now();
-      this.#become({ kind: "open" });
-      this.#use.opened?.();
       this.#keepAlive(socket);
+      if (!this.#use.greeting) this.#become({ kind: "open" });
     };
     socket.onmessage = ({ data }) => this.#message(data);
     socket.onclose = ({ code, reason }) => this.#closed(code, reason);
@@ -171,7 +172,9 @@ export class Connection {
     } catch {
       return;
     }
-    this.#use.message(message);
+    const greeted = this.#state.kind !== "open" && this.#use.greeting?.(message) === true;
+    if (this.#state.kind !== "open") this.#become({ kind: "open" });
+    if (!greeted) this.#use.message(message);
   }
 
   #closed(code: number, reason: string): void {

@@ -1,6 +1,7 @@
 /**
  * Topics, each event numbered: a connection that was lost goes on where it ended, and nothing is
- * told twice. What is gone meanwhile is told as a gap.
+ * told twice. The daemon says first where each topic begins, so that there is a number to go on from
+ * before anything has happened. What is gone meanwhile is told as a gap.
  */
 import { Connection, type Options } from "./connection.ts";
 import { type Fields, fields, number, object, optional, type Parser, text } from "./parse.ts";
@@ -21,11 +22,11 @@ export type TopicEvent<T extends Topics> = {
   };
 }[keyof T & string];
 
-/** Events that are gone, or were never seen: load again what they told of. */
+/** Events that are gone: load again what they told of. */
 export interface Gap<Name extends string = string> {
   topic: Name;
-  /** The first and last number, where they are known. */
-  lost: { from: number; to: number } | null;
+  /** The first and the last number. */
+  lost: { from: number; to: number };
 }
 
 /** How far each topic was followed. */
@@ -59,8 +60,6 @@ export class Events<T extends Topics> {
   readonly #options: EventOptions<T>;
   readonly #cursor: Map<string, number>;
   readonly #connection: Connection;
-  /** Whether it was open before. */
-  #before = false;
 
   constructor(options: EventOptions<T>) {
     this.#options = options;
@@ -72,7 +71,7 @@ export class Events<T extends Topics> {
     this.#connection = new Connection(options, {
       path: () => "api/v1/ws/events",
       query: () => this.#query(),
-      opened: () => this.#opened(),
+      greeting: (message) => this.#begin(message),
       message: (message) => this.#message(message),
     });
   }
@@ -101,16 +100,19 @@ export class Events<T extends Topics> {
   #query(): Record<string, string> {
     const topics = Object.keys(this.#options.topics).join(",");
     const cursor = [...this.#cursor].map(([topic, seq]) => `${topic}:${seq}`).join(",");
-    return cursor === "" ? { topics } : { topics, cursor };
+    const wanted = { topics, positions: "1" };
+    return cursor === "" ? wanted : { ...wanted, cursor };
   }
 
-  /** A topic of which nothing has come yet has no number to go on from. */
-  #opened(): void {
-    const again = this.#before;
-    this.#before = true;
-    if (!again) return;
-    for (const topic of Object.keys(this.#options.topics))
-      if (!this.#cursor.has(topic)) this.#gap(topic, null);
+  /** Takes from the daemon where each topic begins that has no number yet. */
+  #begin(message: unknown): boolean {
+    if (typeof message !== "object" || message === null || !("positions" in message)) return false;
+    for (const topic of Object.keys(this.#options.topics)) {
+      if (this.#cursor.has(topic)) continue;
+      const at = this.#read(topic, message.positions, (value) => number(fields(value), topic));
+      if (at !== undefined) this.#cursor.set(topic, at);
+    }
+    return true;
   }
 
   #message(message: unknown): void {

@@ -44,6 +44,12 @@ function socket(): FakeSocket {
   return last;
 }
 
+/** The daemon takes it, and says where the topic begins. */
+function accept(at = 0): void {
+  socket().accept();
+  socket().say({ positions: { alerts: at } });
+}
+
 const query = () => new URL(socket().address).searchParams;
 
 function begin(
@@ -87,12 +93,14 @@ beforeEach(() => {
 describe("events", () => {
   test("are asked for below the base, by the socket that goes with it", () => {
     begin();
-    expect(socket().address).toBe("wss://relay.example/below/api/v1/ws/events?topics=alerts");
+    expect(socket().address).toBe(
+      "wss://relay.example/below/api/v1/ws/events?topics=alerts&positions=1",
+    );
   });
 
   test("come whole though the connection was away for three seconds", () => {
     const following = begin();
-    socket().accept();
+    accept(40);
     socket().say(alert(41));
     socket().say(alert(42));
     chance = 3 / 4; // of the second attempt's ceiling of four seconds
@@ -105,7 +113,7 @@ describe("events", () => {
     clock.pass(3_000);
     expect(sockets).toHaveLength(4);
     expect(query().get("cursor")).toBe("alerts:42");
-    socket().accept();
+    accept();
     // What was missed comes first; what is sent twice is heard once.
     for (const seq of [42, 43, 44, 45]) socket().say(alert(seq));
     expect(seen).toEqual([41, 42, 43, 44, 45]);
@@ -117,14 +125,14 @@ describe("events", () => {
   test("go on after a cursor that an earlier page kept", () => {
     begin({ cursor: { alerts: 7 } });
     expect(query().get("cursor")).toBe("alerts:7");
-    socket().accept();
+    accept();
     socket().say(alert(8));
     expect([seen, gaps]).toEqual([[8], []]);
   });
 
   test("that are gone are told, by the daemon or by their numbers", () => {
     begin({ cursor: { alerts: 1 } });
-    socket().accept();
+    accept();
     socket().say({ topic: "alerts", gap: { from: 2, to: 9 } });
     socket().say(alert(10));
     socket().say(alert(13));
@@ -137,25 +145,56 @@ describe("events", () => {
 
   test("of a database that was restored begin where it ends", () => {
     begin({ cursor: { alerts: 900 } });
-    socket().accept();
+    accept();
     socket().say({ topic: "alerts", gap: { from: 1, to: 30 } });
     socket().say(alert(31));
     expect(seen).toEqual([31]);
   });
 
-  test("may be gone of a topic that had no number yet when it was cut", () => {
-    begin();
-    socket().accept();
+  test("are not lost by a cut before the first of them", () => {
+    const following = begin();
+    accept(17);
+    expect(following.cursor).toEqual({ alerts: 17 });
     socket().end(1006);
     clock.pass(1_000);
-    expect(gaps).toEqual([]);
+    expect(query().get("cursor")).toBe("alerts:17");
+    accept(17);
+    for (const seq of [18, 19]) socket().say(alert(seq));
+    expect([seen, gaps]).toEqual([[18, 19], []]);
+  });
+
+  test("are promised from when the daemon has said where they begin, and not before", () => {
+    const following = begin();
     socket().accept();
-    expect(gaps).toEqual([{ topic: "alerts", lost: null }]);
+    expect(following.state.kind).toBe("connecting");
+    socket().end(1006);
+    clock.pass(1_000);
+    expect(query().get("cursor")).toBeNull();
+    accept(20);
+    expect(following.state.kind).toBe("open");
+    socket().say(alert(21));
+    expect([seen, gaps]).toEqual([[21], []]);
+  });
+
+  test("come from a daemon that doesn't say where they begin, too", () => {
+    const following = begin();
+    socket().accept();
+    socket().say(alert(5));
+    expect([following.state.kind, seen]).toEqual(["open", [5]]);
+  });
+
+  test("have the number that the page kept, whatever the daemon says", () => {
+    const following = begin({ cursor: { alerts: 7 } });
+    accept(900);
+    expect(following.cursor).toEqual({ alerts: 7 });
+    socket().say({ topic: "alerts", gap: { from: 1, to: 900 } });
+    socket().say(alert(901));
+    expect(seen).toEqual([901]);
   });
 
   test("that can't be read are passed over, and told", () => {
     const following = begin();
-    socket().accept();
+    accept(4);
     socket().onmessage?.({ data: "{" } as MessageEvent);
     socket().say({ topic: "hosts", seq: 1, id: "x", at: "", data: {} });
     socket().say([]);
@@ -174,7 +213,7 @@ describe("the connection", () => {
 
   test("keeps itself alive before five minutes are over", () => {
     begin();
-    socket().accept();
+    accept();
     clock.pass(299_000);
     expect(socket().of("keepalive")).toHaveLength(1);
     clock.pass(300_000);
@@ -206,7 +245,7 @@ describe("the connection", () => {
       socket().end(1006);
       clock.pass(30_000);
     }
-    socket().accept();
+    accept();
     clock.pass(60_000);
     socket().end(1006);
     expect(states.at(-1)).toMatchObject({ until: clock.now() + 1_000 });
@@ -214,7 +253,7 @@ describe("the connection", () => {
 
   test("obeys a daemon that names the wait", () => {
     begin();
-    socket().accept();
+    accept();
     socket().end(1001, "retry_in=2000");
     clock.pass(1_999);
     expect(sockets).toHaveLength(1);
@@ -224,7 +263,7 @@ describe("the connection", () => {
 
   test("leaves a full channel alone for longer", () => {
     begin();
-    socket().accept();
+    accept();
     chance = 0;
     socket().end(1013);
     const state = states.at(-1);
@@ -239,7 +278,7 @@ describe("the connection", () => {
     "stops and tells at %i, until somebody did something about it",
     (code) => {
       const following = begin();
-      socket().accept();
+      accept();
       socket().say(alert(3));
       socket().end(code);
       expect(states.at(-1)).toMatchObject({ kind: "closed", code, why: expect.any(String) });
@@ -253,7 +292,7 @@ describe("the connection", () => {
   test("tries at once when it is told to, and leaves an open one alone", () => {
     const following = begin();
     following.retryNow();
-    socket().accept();
+    accept();
     following.retryNow();
     expect(sockets).toHaveLength(1);
     following.networkLost();
@@ -266,7 +305,7 @@ describe("the connection", () => {
   test("ends by its signal, for good", () => {
     const stop = new AbortController();
     const following = begin({ signal: stop.signal });
-    socket().accept();
+    accept();
     stop.abort();
     expect(socket().readyState).toBe(3);
     expect(states.at(-1)).toEqual({ kind: "closed", code: null, why: "" });

@@ -172,6 +172,18 @@ impl Call {
         query(&self.uri, name)
     }
 
+    /// Whether a parameter of the query asks for something: `name`, `name=1`; not `name=0`.
+    ///
+    /// # Errors
+    /// 400 for any other value.
+    pub fn switch(&self, name: &str) -> Result<bool, Refusal> {
+        match self.query(name).as_deref() {
+            None | Some("0" | "false") => Ok(false),
+            Some("" | "1" | "true") => Ok(true),
+            Some(_) => Err(Refusal::bad_request(format!("{name} takes 1 or 0"))),
+        }
+    }
+
     /// `limit` and `cursor` of a list.
     ///
     /// # Errors
