@@ -45,6 +45,7 @@ pub const PAGES: &[&str] = &[
     "webhooks",
     "audit",
     "security",
+    "inspector",
     "account",
     "trust",
 ];

@@ -4,6 +4,7 @@
 mod asker;
 mod hours;
 mod policy;
+mod wait;
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +26,7 @@ use crate::store::StoreError;
 pub use asker::Asker;
 pub use hours::{Hours, HoursError};
 pub use policy::{Act, Need, NewPolicy, Policy, need};
+pub use wait::{Wait, no_longer_wanted, why_not};
 
 /// The action of a request for a command to one host: its object is `host:ID`, its payload the
 /// command and its params.
@@ -33,8 +35,14 @@ pub const COMMAND: &str = "command";
 /// The action of a request for a command to many hosts.
 pub const BATCH: &str = "batch";
 
+/// The object of such a request that is made in advance; which hosts is in the payload.
+pub const HOSTS: &str = "hosts";
+
 /// The action of a request for a terminal.
 pub const TERMINAL: &str = "terminal";
+
+/// The action of a request for the contents of somebody else's socket.
+pub const INSPECTION: &str = "inspection";
 
 /// How long a request stands at least and at most.
 pub const LIFE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600)];

@@ -27,6 +27,7 @@ export const NAMES = [
   "webhooks",
   "audit",
   "security",
+  "inspector",
   "account",
   "trust",
 ] as const;

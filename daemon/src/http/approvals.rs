@@ -13,7 +13,7 @@ use super::error::Refusal;
 use super::gate::Call;
 use super::jobs::filter;
 use crate::app::App;
-use crate::approval::{BATCH, LIFE, Risk, Status, Subject, TERMINAL};
+use crate::approval::{BATCH, INSPECTION, LIFE, Risk, Status, Subject, TERMINAL};
 use crate::audit::{By, Entry};
 use crate::auth::{Permission, Principal};
 use crate::config::parse_duration;
@@ -79,8 +79,8 @@ pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> 
 
 pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     let new: New = call.json().await?;
-    if new.action == TERMINAL || new.action == BATCH {
-        let message = "terminals and commands to many hosts ask for approval by themselves";
+    if [TERMINAL, BATCH, INSPECTION].contains(&new.action.as_str()) {
+        let message = "terminals, commands to many hosts and inspections ask by themselves";
         return Err(Refusal::bad_request(message));
     }
     let wrong = || Refusal::bad_request("expires_in takes a duration from 1s to 7d");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
+use gangplank_proto::fact::is_unfit;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ use super::error::Refusal;
 use super::gate::Call;
 use crate::app::App;
 use crate::audit::Entry;
-use crate::inspect::{InspectError, Inspection, LONGEST, Wanted};
+use crate::config::parse_duration;
+use crate::inspect::{Asked, Ending, InspectError, Inspection, LONGEST, STANDS, Wanted, ask};
 
 /// Sockets in one answer.
 const SOCKETS: usize = 1000;
@@ -21,8 +23,12 @@ const SOCKETS: usize = 1000;
 /// The longest wait for frames.
 const LONGEST_WAIT: u64 = 30;
 
+/// The longest reason, in characters.
+const WHY: usize = 500;
+
 pub(super) async fn sockets(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
-    let sockets = app.inspector.sockets(call.person()?.tenant, SOCKETS);
+    let who = call.person()?;
+    let sockets = app.inspector.sockets(who.tenant, who.user, SOCKETS);
     super::json(StatusCode::OK, &json!({ "items": sockets, "next_cursor": null }))
 }
 
@@ -37,68 +43,97 @@ struct Look {
     minutes: u64,
     #[serde(default)]
     contents: bool,
+    /// Why: with it, the contents of somebody else's socket are asked for.
+    #[serde(default)]
+    why: Option<String>,
+    /// How long such a request stands.
+    #[serde(default)]
+    expires_in: Option<String>,
+}
+
+impl Look {
+    fn id(&self) -> Result<Uuid, Refusal> {
+        match (self.socket_id, self.session_id) {
+            (Some(id), None) | (None, Some(id)) => Ok(id),
+            _ => Err(Refusal::bad_request("name one of socket_id and session_id")),
+        }
+    }
+
+    fn wanted(&self) -> Result<Wanted, Refusal> {
+        let most = LONGEST.as_secs() / 60;
+        if !(1..=most).contains(&self.minutes) {
+            return Err(Refusal::bad_request(format!("minutes takes a number from 1 to {most}")));
+        }
+        let span = Duration::from_secs(self.minutes * 60);
+        Ok(Wanted { id: self.id()?, span, contents: self.contents })
+    }
+
+    fn why(&self) -> Result<Option<&str>, Refusal> {
+        let why = self.why.as_deref().map(str::trim).filter(|why| !why.is_empty());
+        if why.is_some_and(|why| why.chars().count() > WHY || why.chars().any(is_unfit)) {
+            return Err(Refusal::bad_request("why takes up to 500 characters of plain text"));
+        }
+        Ok(why)
+    }
+
+    fn stands(&self) -> Result<Duration, Refusal> {
+        let [shortest, longest, usual] = STANDS;
+        let stands = self.expires_in.as_deref().map_or(Some(usual), parse_duration);
+        let wrong = || Refusal::bad_request("expires_in takes a duration from 1s to 1h");
+        stands.filter(|stands| (shortest..=longest).contains(stands)).ok_or_else(wrong)
+    }
 }
 
 pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     let look: Look = call.json().await?;
-    let id = match (look.socket_id, look.session_id) {
-        (Some(id), None) | (None, Some(id)) => id,
-        _ => return Err(Refusal::bad_request("name one of socket_id and session_id")),
+    let (wanted, why, stands) = (look.wanted()?, look.why()?, look.stands()?);
+    let (who, by) = (call.person()?, call.by(&app)?);
+    let refused = async |detail: Value| {
+        let entry =
+            Entry::refused(Some(who.tenant), "inspection.start", format!("socket:{}", wanted.id));
+        app.store.audit(&by, entry.with(detail)).await
     };
-    let most = LONGEST.as_secs() / 60;
-    if !(1..=most).contains(&look.minutes) {
-        return Err(Refusal::bad_request(format!("minutes takes a number from 1 to {most}")));
-    }
-    let who = call.person()?;
-    let span = Duration::from_secs(look.minutes * 60);
-    let wanted = Wanted { id, span, contents: look.contents };
-    let detail = json!({ "minutes": look.minutes, "contents": look.contents });
     let prepared = match app.inspector.prepare(who.tenant, who.user, wanted) {
         Ok(prepared) => prepared,
         Err(error) => {
-            let entry =
-                Entry::refused(Some(who.tenant), "inspection.start", format!("socket:{id}"));
-            app.store.audit(&call.by(&app)?, entry.with(detail)).await?;
+            refused(json!({ "minutes": look.minutes, "contents": look.contents })).await?;
             return Err(refusal(error));
         }
     };
-    let object = format!("socket:{}", prepared.inspection.socket);
-    let entry = Entry::done(who.tenant, "inspection.start", object).with(detail);
-    app.store.audit(&call.by(&app)?, entry).await?;
-    super::json(StatusCode::CREATED, &view(&prepared.begin()))
+    let mut detail = prepared.detail(why);
+    if prepared.consent {
+        let Some(why) = why.map(str::to_owned) else {
+            refused(detail).await?;
+            let message = "somebody else has to approve that; say why you want it";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "not_yours", message));
+        };
+        let inspection = ask(&app, who, &by, prepared, Asked { why, stands }).await?;
+        return super::json(StatusCode::ACCEPTED, &inspection.standing());
+    }
+    if let Some(detail) = detail.as_object_mut() {
+        detail.insert("until".to_owned(), json!(prepared.until(by.at)));
+    }
+    let entry = Entry::done(who.tenant, "inspection.start", prepared.object()).with(detail);
+    app.store.audit(&by, entry).await?;
+    prepared.begin();
+    super::json(StatusCode::CREATED, &prepared.inspection.standing())
 }
 
 pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let inspection = find(&app, &call)?;
     let after = number(&call, "after")?.unwrap_or(0);
     let wait = Duration::from_secs(number(&call, "wait")?.unwrap_or(0).min(LONGEST_WAIT));
-    let seen = inspection.after(after, wait).await;
-    let mut answer = view(&inspection);
-    if let (Some(answer), Ok(Value::Object(seen))) =
-        (answer.as_object_mut(), serde_json::to_value(seen))
-    {
-        answer.extend(seen);
-    }
-    super::json(StatusCode::OK, &answer)
+    super::json(StatusCode::OK, &inspection.after(after, wait).await)
 }
 
 pub(super) async fn end(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
-    find(&app, &call)?.stop();
+    find(&app, &call)?.end(Ending::Ended, None);
     super::no_content()
 }
 
 fn find(app: &App, call: &Call) -> Result<Arc<Inspection>, Refusal> {
     let (who, id) = (call.person()?, call.param("inspection_id")?);
     app.inspector.find(who.tenant, who.user, id).ok_or_else(Refusal::not_found)
-}
-
-fn view(inspection: &Inspection) -> Value {
-    json!({
-        "id": inspection.id,
-        "socket_id": inspection.socket,
-        "contents": inspection.contents,
-        "until": inspection.until,
-    })
 }
 
 fn number(call: &Call, name: &str) -> Result<Option<u64>, Refusal> {
@@ -110,9 +145,6 @@ fn number(call: &Call, name: &str) -> Result<Option<u64>, Refusal> {
 fn refusal(error: InspectError) -> Refusal {
     match error {
         InspectError::NoSocket => Refusal::not_found(),
-        InspectError::NotYours => {
-            Refusal::new(StatusCode::FORBIDDEN, "not_yours", error.to_string())
-        }
         InspectError::Busy => Refusal::too_many(error.to_string(), 60),
     }
 }

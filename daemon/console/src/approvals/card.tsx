@@ -1,4 +1,5 @@
 /** One request: what is asked for exactly, by whom, until when. */
+import { may } from "../session";
 import { Link } from "../ui/link";
 import { Ago, Countdown } from "../ui/time";
 import type { Approval } from "./wire";
@@ -58,7 +59,7 @@ export function Details({ approval }: { approval: Approval }) {
           </dd>
         </>
       )}
-      {approval.job_id && (
+      {approval.job_id && may("jobs:read") && (
         <>
           <dt>Job</dt>
           <dd>

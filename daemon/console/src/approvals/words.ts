@@ -26,6 +26,8 @@ export function what({ action, object, context, payload }: Approval): string {
       return `${tool ? `${command} ${tool}` : command} on ${Number(context.hosts) || "many"} hosts`;
     case "terminal":
       return `A terminal on ${host}${text(payload.username) && ` as ${text(payload.username)}`}`;
+    case "inspection":
+      return `The contents of a socket of ${text(context.whose) || `the agent of ${host}`}`;
     default:
       return `${action} on ${object}`;
   }

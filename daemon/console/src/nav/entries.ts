@@ -74,6 +74,7 @@ export const NAV: readonly NavGroup[] = [
       },
       { to: "sessions", words: "Sessions", shown: () => may("can_manage_hosts") },
       { to: "security", words: "Security", shown: () => may("ws:security") },
+      { to: "inspector", words: "Inspector", shown: () => may("admin") },
     ],
   },
   {

@@ -9,6 +9,7 @@ import { RulePage } from "../compliance/rule-page";
 import { ScanPage } from "../compliance/scan-page";
 import { SchedulesPage } from "../compliance/schedules-page";
 import { FeedPage } from "../feed/page";
+import { InspectorPage } from "../inspector/page";
 import { InvestigatePage } from "../investigate/page";
 import { RolesPage } from "../people/roles-page";
 import { TenantsPage } from "../people/tenants-page";
@@ -51,6 +52,7 @@ export const PAGES: Readonly<Record<PageName, PageEntry>> = {
   policies: { title: "What needs approval", view: PoliciesPage },
   users: { title: "Users", view: UsersPage },
   security: { title: "Security", view: SecurityPage },
+  inspector: { title: "Inspector", view: InspectorPage },
   roles: { title: "Roles", view: RolesPage },
   tokens: { title: "API tokens", view: TokensPage },
   tenants: { title: "Tenants", view: TenantsPage },

@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         match &mut self.state {
             State::Idle | State::Over(..) | State::Told(..) => {}
             State::Waiting(wanted) => {
-                consent = Some(wanted.decided(&self.app, self.visit.who.tenant))
+                consent = Some(wanted.decided(&self.app));
             }
             State::Opening(opening, _) => {
                 waiting = opening.typed.waiting();

@@ -229,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         self.give_up_at = None;
         let (session_id, place) = match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => return,
-            State::Waiting(waiting) => return self.no_longer_wanted(waiting.approval).await,
+            State::Waiting(waiting) => return self.no_longer_wanted(waiting.approval()).await,
             State::Opening(opening, place) => {
                 opening.channel.input.close();
                 self.announce_given_up(reason).await;

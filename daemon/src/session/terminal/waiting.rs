@@ -2,42 +2,31 @@
 //! has come, with the rights of that moment; until then no byte goes to the host.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gangplank_proto::error::{ErrorCode, OpenError};
-use gangplank_proto::id::{ApprovalId, TenantId};
+use gangplank_proto::id::ApprovalId;
 use gangplank_proto::link::Size;
 use gangplank_proto::terminal::{Connect, ToPage};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 
 use super::super::page::Vocabulary;
 use super::{PERMISSION, State, Terminal};
 use crate::app::App;
-use crate::approval::{Asker, Status};
+use crate::approval::{Asker, Status, Wait, no_longer_wanted, why_not};
 use crate::auth::Principal;
 use crate::clock::Timestamp;
 use crate::job;
 use crate::socket::End;
 use crate::store::{Approval, Released, Spending, StoreError};
 
-/// How often a request is looked at though nothing was heard of it.
-const LOOK: Duration = Duration::from_secs(30);
-
-/// After a failure of the store, which is in the log.
-const RECOVER: Duration = Duration::from_secs(1);
-
 /// A terminal that waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) approval: ApprovalId,
+    wait: Wait,
     /// The binding of what is waited for.
     hash: String,
     expires_at: Timestamp,
     connect: Connect,
-    changes: watch::Receiver<u64>,
-    /// Whether the request was looked at since the last change.
-    looked: bool,
 }
 
 /// Consent that was given on a socket. What can still go wrong with an opening, such as a password or
@@ -54,25 +43,13 @@ impl Waiting {
         self.connect.rows = Some(size.rows().into());
     }
 
+    pub(super) fn approval(&self) -> ApprovalId {
+        self.wait.approval()
+    }
+
     /// Waits until the request is decided on, or over. Cancel safe.
-    pub(super) async fn decided(&mut self, app: &App, tenant: TenantId) -> Status {
-        loop {
-            if !self.looked {
-                match app.store.approval(tenant, self.approval).await {
-                    Ok(Some(found)) if found.status == Status::Pending => self.looked = true,
-                    Ok(Some(found)) => return found.status,
-                    Ok(None) => return Status::Cancelled,
-                    Err(error) => {
-                        tracing::warn!(%error, "a request for approval could not be looked up");
-                        tokio::time::sleep(RECOVER).await;
-                        continue;
-                    }
-                }
-            }
-            // Without a sender the daemon is stopping, which the socket hears of by itself.
-            let _ = tokio::time::timeout(LOOK, self.changes.changed()).await;
-            self.looked = false;
-        }
+    pub(super) async fn decided(&mut self, app: &App) -> Status {
+        self.wait.decided(app).await
     }
 }
 
@@ -93,15 +70,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                     state: asked.status.to_string(),
                     expires_at: asked.expires_at.to_string(),
                 };
-                let mut changes = self.app.approvals.watch();
-                changes.mark_unchanged();
                 self.state = State::Waiting(Box::new(Waiting {
-                    approval: asked.id,
+                    wait: Wait::new(&self.app, asked.tenant, asked.id),
                     hash: asked.hash,
                     expires_at: asked.expires_at,
                     connect,
-                    changes,
-                    looked: false,
                 }));
                 if self.page.vocabulary() == Vocabulary::V1 {
                     self.page.word(&word).await?;
@@ -159,11 +132,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     /// The request was decided on, or is over.
     pub(super) async fn decided(&mut self, status: Status) -> Result<(), End> {
         let State::Waiting(waiting) = &self.state else { return Ok(()) };
-        let (id, hash, until) = (waiting.approval, waiting.hash.clone(), waiting.expires_at);
+        let (id, hash, until) = (waiting.approval(), waiting.hash.clone(), waiting.expires_at);
         let allowed = if status == Status::Approved {
             self.spend(id, hash.clone()).await
         } else {
-            Err(self.why_not(id, status).await)
+            let tenant = self.visit.who.tenant;
+            let why = why_not(&self.app, tenant, id, status, "this terminal").await;
+            Err(OpenError::new(ErrorCode::NotAllowed, why))
         };
         // Taken only now: until here the socket may end at any await, and then takes the request back.
         let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Idle) else {
@@ -198,36 +173,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         }
     }
 
-    async fn why_not(&self, id: ApprovalId, status: Status) -> OpenError {
-        let message = match status {
-            Status::Expired => "nobody approved this terminal in time".to_owned(),
-            Status::Denied => {
-                let found = self.app.store.approval(self.visit.who.tenant, id).await;
-                let found = found.ok().flatten();
-                let who = found.as_ref().and_then(|found| found.decided_by.clone());
-                let who = who.unwrap_or_else(|| "somebody".to_owned());
-                match found.and_then(|found| found.note) {
-                    Some(note) => format!("{who} denied this terminal: {note}"),
-                    None => format!("{who} denied this terminal"),
-                }
-            }
-            _ => "the request for this terminal was taken back".to_owned(),
-        };
-        OpenError::new(ErrorCode::NotAllowed, message)
-    }
-
     /// Nobody waits for a request any more.
     pub(super) async fn no_longer_wanted(&self, id: ApprovalId) {
         let (app, by) = (Arc::clone(&self.app), self.by());
         let (tenant, user) = (self.visit.who.tenant, self.visit.who.user);
-        self.write_down(async move {
-            match app.store.cancel_approval(tenant, &by, user, id).await? {
-                Some((_, announced)) => {
-                    job::consented(&app, Released { announced, ..Released::default() }).await
-                }
-                None => Ok(()),
-            }
-        })
-        .await;
+        self.write_down(async move { no_longer_wanted(&app, tenant, &by, user, id).await }).await;
     }
 }

@@ -3,7 +3,7 @@
 use gangplank_proto::id::{ApprovalId, TenantId, UserId};
 
 use super::{Approval, Released, approval_row};
-use crate::approval::{COMMAND, Status};
+use crate::approval::{BATCH, COMMAND, INSPECTION, Status};
 use crate::audit::{By, Entry};
 use crate::auth::Permission;
 use crate::clock::Timestamp;
@@ -109,11 +109,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(approval) = self.approval(tenant, id).await? else { return Ok(true) };
-        if approval.job.is_none() && approval.batch.is_none() && approval.action != COMMAND {
-            return Ok(true);
-        }
+        let needed = match approval.action.as_str() {
+            INSPECTION => Permission::Admin,
+            COMMAND | BATCH => Permission::JobsRun,
+            _ if approval.job.is_some() || approval.batch.is_some() => Permission::JobsRun,
+            _ => return Ok(true),
+        };
         let rights = self.permissions_of_user(tenant, approval.requester, now).await?;
-        Ok(rights.is_some_and(|rights| rights.allow(Permission::JobsRun)))
+        Ok(rights.is_some_and(|rights| rights.allow(needed)))
     }
 }
 
