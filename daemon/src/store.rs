@@ -36,6 +36,7 @@ mod inbox;
 mod job;
 mod license;
 mod login;
+mod look;
 mod membership;
 mod own;
 mod page;
@@ -82,6 +83,7 @@ pub use job::{
 };
 pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
+pub use look::tenants_without_second_factor;
 pub use membership::Membership;
 pub use own::OwnLogin;
 pub use page::{Page, PageRequest};

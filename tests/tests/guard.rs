@@ -1,9 +1,10 @@
 //! Whoever misbehaves is slowed, blocked and in the end not answered, and hurts nobody else; a login
 //! that behaves oddly is seen, and treated as configured.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
-use gangplank_tests::{daemon::Daemon, eventually, http::Client, process, program};
+use gangplank_tests::{daemon::Daemon, eventually, http::Client, process, program, scratch};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -275,6 +276,10 @@ fn weak_settings_are_named_with_their_fix() {
         ("GANGPLANK_LIMITS__PENDING_PER_IP", "100000"),
         ("GANGPLANK_GUARD__PENALTIES", "false"),
         ("GANGPLANK_COMPLIANCE__KEPT", "3650d"),
+        ("GANGPLANK_CHANNELS__RETENTION", "3650d"),
+        ("GANGPLANK_CHANNELS__KEPT", "100000000"),
+        ("GANGPLANK_CHANNELS__TOPICS", "receipts=3650d"),
+        ("GANGPLANK_INGEST__TELEMETRY_KEPT", "1d"),
     ];
     let checked = check(&weak, true);
     assert_eq!(checked.code, Some(1), "{checked:?}");
@@ -294,6 +299,10 @@ fn weak_settings_are_named_with_their_fix() {
         "limits.pending_per_ip",
         "guard.penalties",
         "compliance.kept",
+        "channels.retention",
+        "channels.kept",
+        "channels.topics",
+        "ingest.telemetry_kept",
     ] {
         assert!(named(key)["reason"].is_string() && named(key)["fix"].is_string(), "{said}");
     }
@@ -303,60 +312,49 @@ fn weak_settings_are_named_with_their_fix() {
 }
 
 #[tokio::test]
-async fn a_socket_can_be_looked_into_and_contents_are_one_s_own() {
+async fn a_tenant_without_a_required_second_factor_is_weak() {
     let daemon = Daemon::start();
+    let empty = scratch::directory();
+    let check = |directory: &Path| {
+        let mut command = Command::new(program::gangplankd());
+        command.args(["check-config", "--policy", "--json", "--config", "/dev/null"]);
+        command.env("GANGPLANK_ENV", "production").env("GANGPLANK_DATA_DIR", directory);
+        command.env("GANGPLANK_SSH__ALLOW_UNVERIFIED", "false");
+        let checked = process::run(&command);
+        let said: Value = serde_json::from_str(&checked.stdout).expect("JSON and nothing else");
+        (checked.code, said)
+    };
+    // Where there is no store that is said, and is no weakness.
+    let (code, said) = check(&empty);
+    assert_eq!((code, &said["store"]["seen"]), (Some(0), &json!(false)), "{said}");
+    assert_eq!(said["store"]["reason"], "there is no store yet");
+
     let admin = daemon.admin().await;
-    let (_, operator) = admin.add_user("watched", &["operator"]).await;
-    let path = "/api/v1/ws/events?topics=hosts";
-    let mut theirs = operator.upgrade(path).open().await.expect("a subscription");
-    let own = admin.upgrade(path).open().await.expect("a subscription");
-    let sockets = admin.get("/api/v1/sockets").await.expect(200).json();
-    let socket = |user: &str| {
-        let found = sockets["items"].as_array().expect("a list").iter();
-        let mut found = found.filter(|socket| socket["user"] == user);
-        found.next().unwrap_or_else(|| panic!("{user} has no socket in {sockets}"))["socket_id"]
-            .clone()
+    let weak = |said: &Value| {
+        let weak = said["weak"].as_array().expect("a list").iter();
+        weak.filter(|weak| weak["key"] == "second_factor_required").cloned().collect::<Vec<_>>()
     };
-    let look = async |id: &Value, contents: bool| {
-        let body = json!({ "socket_id": id, "minutes": 1, "contents": contents });
-        admin.post("/api/v1/inspections", body).await
-    };
-    look(&socket("watched"), true).await.refused(403);
-    look(&json!("00000000-0000-4000-8000-000000000000"), false).await.refused(404);
-    let body = json!({ "socket_id": socket("watched"), "minutes": 16 });
-    admin.post("/api/v1/inspections", body).await.refused(400);
-    operator.post("/api/v1/inspections", json!({ "minutes": 1 })).await.refused(403);
+    let (code, said) = check(daemon.directory());
+    assert_eq!((code, &said["store"]["seen"]), (Some(1), &json!(true)), "{said}");
+    let found = weak(&said);
+    assert_eq!(found.len(), 1, "{said}");
+    assert!(found[0]["fix"].is_string() && found[0]["reason"].is_string(), "{said}");
 
-    let theirs_seen = look(&socket("watched"), false).await.expect(201).json();
-    let own_seen = look(&socket("admin"), true).await.expect(201).json();
-    theirs.text(r#"{"type":"keepalive","pad":"CANARY-contents"}"#).await;
-    let read = async |seen: &Value, after: u64| {
-        let id = seen["id"].as_str().expect("an id");
-        admin.get(&format!("/api/v1/inspections/{id}?after={after}&wait=20")).await.expect(200)
+    let required = json!({ "second_factor_required": true });
+    admin.send("PUT", "/api/v1/settings/sign-in", Some(required)).await.expect(200);
+    let (code, said) = check(daemon.directory());
+    assert_eq!((code, weak(&said)), (Some(0), Vec::new()), "{said}");
+    // The same of a daemon that doesn't run, and nothing is left beside its database.
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.exit_code(SOON), Some(0));
+    let names = || {
+        let entries = std::fs::read_dir(daemon.directory()).expect("a directory");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("one").file_name()).collect();
+        names.sort();
+        names
     };
-    let frames = read(&theirs_seen, 0).await;
-    assert!(!frames.text().contains("CANARY"), "{}", frames.text());
-    let first = &frames.json()["items"][0];
-    assert_eq!(
-        (&first["direction"], &first["kind"], &first["size"]),
-        (&json!("in"), &json!("text"), &json!(44))
-    );
-    admin.add_host("inspected", None).await;
-    let frames = read(&own_seen, 0).await.json();
-    assert_eq!(frames["items"][0]["direction"], "out");
-    assert!(
-        frames["items"][0]["content"].as_str().expect("text").contains("inspected"),
-        "{frames}"
-    );
-
-    let id = own_seen["id"].as_str().expect("an id");
-    admin.delete(&format!("/api/v1/inspections/{id}")).await.expect(204);
-    assert_eq!(read(&own_seen, 99).await.json()["over"], true);
-    drop(own);
-    let audit = admin.get("/api/v1/audit?limit=50").await.expect(200).text();
-    assert!(
-        audit.contains("inspection.start") && audit.contains("\"outcome\":\"refused\""),
-        "{audit}"
-    );
-    assert!(!daemon.log().contains("CANARY-contents"));
+    let before = names();
+    let (code, said) = check(daemon.directory());
+    assert_eq!((code, &said["store"]["seen"]), (Some(0), &json!(true)), "{said}");
+    assert_eq!(names(), before);
 }

@@ -1,14 +1,17 @@
 //! Checking: the configuration, and everything around it.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::output::{Failure, say, say_json};
+use super::place::become_owner;
 use super::{CheckConfig, Place, Plain};
 use crate::admin::{Finding, Request, Response};
 use crate::config::{Config, ConfigError, Form, KEYS, Problem, show_duration, show_size};
+use crate::store::tenants_without_second_factor;
 
 pub(super) fn config(wanted: &CheckConfig) -> Result<(), Failure> {
     let place = Place { config: wanted.config.clone(), data_dir: None };
@@ -30,13 +33,26 @@ pub(super) fn config(wanted: &CheckConfig) -> Result<(), Failure> {
     }
 }
 
-/// What is weaker than it need be.
+/// What is weaker than it need be, in the configuration and in what the store says of tenants.
 fn policy(config: &Config, json: bool) -> Result<(), Failure> {
-    let weak = config.weaknesses();
+    let mut weak = config.weaknesses();
+    let file = config.data_dir.join("gangplank.db");
+    let unseen = match second_factors(config, &file) {
+        Ok(problems) => {
+            weak.extend(problems);
+            None
+        }
+        Err(failure) => Some(failure.message),
+    };
     if json {
-        say_json(&json!({ "ok": weak.is_empty(), "weak": weak }))?;
+        let store = json!({ "file": file, "seen": unseen.is_none(), "reason": unseen });
+        say_json(&json!({ "ok": weak.is_empty(), "weak": weak, "store": store }))?;
     } else if weak.is_empty() {
         say("strong; nothing is weaker than it need be")?;
+    }
+    if let (Some(reason), false) = (&unseen, json) {
+        let file = file.display();
+        say(format!("not looked at: whether a second factor is required ({file}: {reason})"))?;
     }
     if weak.is_empty() {
         return Ok(());
@@ -47,6 +63,30 @@ fn policy(config: &Config, json: bool) -> Result<(), Failure> {
         }
     }
     Err(Failure { message: String::new(), code: 1 })
+}
+
+/// The tenants whose people need no second factor, by the store as it is.
+fn second_factors(config: &Config, file: &Path) -> Result<Vec<Problem>, Failure> {
+    match file.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Failure::new("there is no store yet"));
+        }
+        Err(error) => return Err(Failure::new(error)),
+        Ok(_) => {}
+    }
+    become_owner(&config.data_dir)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;
+    let tenants = runtime.block_on(tenants_without_second_factor(file)).map_err(Failure::new)?;
+    let problem = |tenant: String| Problem {
+        key: "second_factor_required".to_owned(),
+        place: format!("tenant {tenant} in {}", file.display()),
+        reason: "whoever learns the password of an administrator is one".to_owned(),
+        fix: "require a second factor of everybody on the account page, or by PUT \
+              /api/v1/settings/sign-in {\"second_factor_required\":true}"
+            .to_owned(),
+    };
+    Ok(tenants.into_iter().map(problem).collect())
 }
 
 /// What is wrong with the given certificate, if there is one.

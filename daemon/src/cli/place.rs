@@ -115,7 +115,7 @@ async fn on_store(config: &Config, request: Request) -> Result<Response, Failure
 
 /// When root works on a directory of another user, it becomes that user, so that no file changes its
 /// owner.
-fn become_owner(directory: &Path) -> Result<(), Failure> {
+pub(super) fn become_owner(directory: &Path) -> Result<(), Failure> {
     let Ok(owner) = directory.metadata() else { return Ok(()) };
     if !Uid::effective().is_root() || owner.uid() == 0 {
         return Ok(());

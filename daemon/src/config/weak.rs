@@ -7,6 +7,9 @@ use super::{Config, Problem};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// Events of a topic that are as good as all of them.
+const EVENTS: u64 = 1_000_000;
+
 /// A limit this many times its default is no limit any more.
 const SANE: u64 = 10;
 
@@ -120,24 +123,52 @@ impl Found<'_> {
 
     fn retention(&mut self) {
         let config = self.config;
-        let long = 5 * 366 * DAY;
-        for (key, kept) in [
-            ("jobs.kept", config.jobs.kept),
-            ("compliance.kept", config.compliance.kept),
-            ("guard.events_kept", config.guard.events_kept),
+        let (channels, ingest) = (&config.channels, &config.ingest);
+        // What happens and what is measured is much more than what is found.
+        let (long, longest) = (2 * 366 * DAY, 5 * 366 * DAY);
+        let topics = channels.topics.values();
+        let topic_age = topics.clone().map(|kept| kept.age).max().unwrap_or_default();
+        let topic_events = topics.map(|kept| kept.events).max().unwrap_or_default();
+        for (key, kept, most) in [
+            ("compliance.kept", config.compliance.kept, longest),
+            ("guard.events_kept", config.guard.events_kept, longest),
+            ("ingest.telemetry_kept", ingest.telemetry_kept, long),
+            ("channels.retention", channels.default.age, long),
+            ("channels.topics", topic_age, long),
         ] {
             self.weak(
-                kept > long,
+                kept > most,
                 key,
                 "what is kept for ever is lost all at once",
                 "keep it for as long as somebody looks at it, such as 400d",
             );
         }
+        for (key, events) in
+            [("channels.kept", channels.default.events), ("channels.topics", topic_events)]
+        {
+            self.weak(
+                events > EVENTS,
+                key,
+                "one topic of one tenant can fill the disk before its events are old",
+                "keep up to a million events, and send what has to stay elsewhere by a webhook",
+            );
+        }
+        for (key, kept) in [
+            ("guard.events_kept", config.guard.events_kept),
+            ("ingest.telemetry_kept", ingest.telemetry_kept),
+        ] {
+            self.weak(
+                kept < 7 * DAY,
+                key,
+                "what led to an incident is gone before anybody looks",
+                "keep it for 30d at least",
+            );
+        }
         self.weak(
-            config.guard.events_kept < 7 * DAY,
-            "guard.events_kept",
-            "what led to an incident is gone before anybody looks",
-            "keep it for 30d at least",
+            channels.default.age < DAY,
+            "channels.retention",
+            "a dashboard or receiver that was away for a night misses what happened",
+            "keep it for 1d at least",
         );
     }
 
