@@ -3,12 +3,13 @@
 use gangplank_proto::id::{ApprovalId, BatchId, HostId};
 use gangplank_proto::terminal::Connect;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
-use super::{Act, BATCH, COMMAND, Need, Policy, Subject, TERMINAL, need};
+use super::{Act, BATCH, COMMAND, HOSTS, Need, Policy, Subject, TERMINAL, need};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::clock::Timestamp;
-use crate::store::{Chosen, Host, NewApproval, NewJob, StoreError};
+use crate::store::{Chosen, Host, NewApproval, NewBatch, NewJob, StoreError};
 
 /// Hosts of a batch that a request names; of the others it has the number.
 const NAMED: usize = 20;
@@ -55,18 +56,46 @@ impl<'a> Asker<'a> {
         Some(self.request(need, subject, context, Some(new)))
     }
 
-    /// The request that an order to many hosts needs, if it needs one for any of them.
+    /// What an order to many hosts asks for, when it is asked for in advance: exactly these hosts, in
+    /// whatever order they were named or by whatever label they were found.
     #[must_use]
-    pub fn batch(&self, new: &NewJob, id: BatchId, hosts: &[Chosen]) -> Option<NewApproval> {
-        let labels: Vec<_> = hosts.iter().map(|host| host.labels.as_slice()).collect();
-        let act = Act::Command(new.command, &new.params);
-        let need = need(&self.policies, self.who, self.at, act, &labels)?;
+    pub fn batch_subject(new: &NewBatch, hosts: &[Chosen]) -> Subject {
+        let mut ids: Vec<_> = hosts.iter().map(|host| host.id.to_string()).collect();
+        ids.sort_unstable();
+        let digest = hex::encode(Sha256::digest(ids.join("\n")));
+        Subject {
+            action: BATCH.to_owned(),
+            object: HOSTS.to_owned(),
+            payload: json!({
+                "command": new.job.command,
+                "params": new.job.params,
+                "rings": new.rings,
+                "max_failures": new.max_failures,
+                "hosts": hosts.len(),
+                "hosts_sha256": digest,
+            }),
+        }
+    }
+
+    /// What helps to decide on an order to many hosts.
+    #[must_use]
+    pub fn batch_context(new: &NewJob, hosts: &[Chosen]) -> Map<String, Value> {
         let names: Vec<_> = hosts.iter().take(NAMED).map(|host| host.name.as_str()).collect();
         let mut context = Map::new();
         context.insert("hosts".to_owned(), json!(hosts.len()));
         context.insert("host_names".to_owned(), json!(names));
         context.insert("command".to_owned(), json!(new.command));
         context.extend(tool(new));
+        context
+    }
+
+    /// The request that an order to many hosts needs, if it needs one for any of them.
+    #[must_use]
+    pub fn batch(&self, new: &NewJob, id: BatchId, hosts: &[Chosen]) -> Option<NewApproval> {
+        let labels: Vec<_> = hosts.iter().map(|host| host.labels.as_slice()).collect();
+        let act = Act::Command(new.command, &new.params);
+        let need = need(&self.policies, self.who, self.at, act, &labels)?;
+        let context = Self::batch_context(new, hosts);
         // Its jobs are written down together with the request, so they can't be others later.
         let payload = json!({ "command": new.command, "params": new.params, "hosts": hosts.len() });
         let object = format!("batch:{id}");

@@ -170,7 +170,7 @@ impl FromIterator<Permission> for Permissions {
 pub const PLATFORM_ROLE: (&str, &[Permission]) = ("platform", &[Permission::TenantsManage]);
 
 /// The roles that every tenant has. They are made, and kept as they are here, at every start.
-pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
+pub const BUILT_IN_ROLES: [(&str, &[Permission]); 4] = [
     ("admin", &[Permission::Admin]),
     (
         "operator",
@@ -186,6 +186,8 @@ pub const BUILT_IN_ROLES: [(&str, &[Permission]); 3] = [
             Permission::WsVpn,
         ],
     ),
+    // Who decides sees what is asked for, and to which host; nothing that could be asked for.
+    ("approver", &[Permission::ApprovalsManage, Permission::HostsRead]),
     ("viewer", &[Permission::HostsRead]),
 ];
 

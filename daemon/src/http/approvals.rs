@@ -9,11 +9,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::batches;
 use super::error::Refusal;
 use super::gate::Call;
 use super::jobs::filter;
 use crate::app::App;
-use crate::approval::{BATCH, INSPECTION, LIFE, Risk, Status, Subject, TERMINAL};
+use crate::approval::{Asker, BATCH, HOSTS, INSPECTION, LIFE, Risk, Status, Subject, TERMINAL};
 use crate::audit::{By, Entry};
 use crate::auth::{Permission, Principal};
 use crate::config::parse_duration;
@@ -79,8 +80,8 @@ pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> 
 
 pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     let new: New = call.json().await?;
-    if [TERMINAL, BATCH, INSPECTION].contains(&new.action.as_str()) {
-        let message = "terminals, commands to many hosts and inspections ask by themselves";
+    if new.action == TERMINAL || new.action == INSPECTION {
+        let message = "terminals and inspections ask for approval by themselves";
         return Err(Refusal::bad_request(message));
     }
     let wrong = || Refusal::bad_request("expires_in takes a duration from 1s to 7d");
@@ -88,15 +89,22 @@ pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Re
     let [shortest, longest] = LIFE;
     let stands = stands.filter(|stands| (shortest..=longest).contains(stands)).ok_or_else(wrong)?;
     let (who, by) = (call.person()?, call.by(&app)?);
-    let payload = Value::Object(new.payload);
+    let mut context = new.context;
+    let subject = match new.action.as_str() {
+        BATCH => batch(&app, who, &new.object, new.payload, &mut context).await?,
+        _ => {
+            let payload = Value::Object(new.payload);
+            Subject { action: new.action, object: new.object, payload }
+        }
+    };
     let wanted = NewApproval {
         id: ApprovalId::new(),
         requester: who.user,
         requested_by: who.username.clone(),
-        subject: Subject { action: new.action, object: new.object, payload },
+        subject,
         risk: new.risk_level,
         case_id: new.case_id,
-        context: Value::Object(new.context),
+        context: Value::Object(context),
         expires_at: by.at.plus(stands),
         job: None,
         batch: None,
@@ -104,6 +112,28 @@ pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Re
     let (approval, announced) = app.store.request_approval(who.tenant, &by, &wanted).await?;
     job::consented(&app, Released { announced, ..Released::default() }).await?;
     super::json(StatusCode::CREATED, &view(&approval, who))
+}
+
+/// What an order to many hosts asks for in advance: whoever decides sees how many hosts it means now.
+async fn batch(
+    app: &App,
+    who: &Principal,
+    object: &str,
+    payload: Map<String, Value>,
+    context: &mut Map<String, Value>,
+) -> Result<Subject, Refusal> {
+    // It says which hosts there are.
+    if !who.may(Permission::JobsRun) {
+        return Err(Refusal::forbidden());
+    }
+    if object != HOSTS {
+        return Err(Refusal::bad_request("the object of a command to many hosts is hosts"));
+    }
+    let new = batches::meant(app, payload)?;
+    let hosts = app.store.hosts_meant(who.tenant, &new.selector).await?;
+    // Told by us, whatever whoever asks says of it.
+    context.extend(Asker::batch_context(&new.job, &hosts));
+    Ok(Asker::batch_subject(&new, &hosts))
 }
 
 pub(super) async fn approve(app: Arc<App>, call: Call) -> Result<Response, Refusal> {

@@ -7,6 +7,7 @@ use axum::response::Response;
 use gangplank_proto::id::{ApprovalId, BatchId, HostId};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::error::Refusal;
 use super::gate::Call;
@@ -14,7 +15,7 @@ use super::jobs::Order;
 use crate::app::App;
 use crate::config::parse_duration;
 use crate::job;
-use crate::store::{BatchState, NewBatch, Selector};
+use crate::store::{BatchState, NewBatch, Selector, StoreError};
 
 /// Percent of failures beyond which no further ring opens, where an order says nothing else.
 const MAX_FAILURES: u8 = 20;
@@ -33,32 +34,58 @@ struct New {
     max_failures: Option<u8>,
     #[serde(default)]
     spread: Option<String>,
+    /// The consent that it comes with.
+    #[serde(default)]
+    approval_id: Option<ApprovalId>,
 }
+
+/// The fields that say what is done to whom: an approval that is asked for in advance is for these.
+const MEANT: [&str; 6] = ["command", "params", "hosts", "labels", "rings", "max_failures"];
 
 fn yes() -> bool {
     true
 }
 
-pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
-    let New { order, hosts, labels, rings, max_failures, spread } = call.json().await?;
-    let selector = match (hosts, labels) {
-        (Some(hosts), None) => Selector::Hosts(hosts),
-        (None, Some(labels)) if !labels.is_empty() => Selector::Labels(labels),
-        _ => return Err(Refusal::bad_request("name hosts or labels, and not both")),
-    };
-    let max_failures = max_failures.unwrap_or(MAX_FAILURES);
-    if max_failures > 100 {
-        return Err(Refusal::bad_request("max_failures takes percent, 0 to 100"));
+impl New {
+    fn parse(self, app: &App) -> Result<NewBatch, Refusal> {
+        let selector = match (self.hosts, self.labels) {
+            (Some(hosts), None) => Selector::Hosts(hosts),
+            (None, Some(labels)) if !labels.is_empty() => Selector::Labels(labels),
+            _ => return Err(Refusal::bad_request("name hosts or labels, and not both")),
+        };
+        let max_failures = self.max_failures.unwrap_or(MAX_FAILURES);
+        if max_failures > 100 {
+            return Err(Refusal::bad_request("max_failures takes percent, 0 to 100"));
+        }
+        Ok(NewBatch { job: self.order.parse(app)?, selector, rings: self.rings, max_failures })
     }
+}
+
+/// The order that somebody asks for in advance.
+pub(super) fn meant(app: &App, payload: Map<String, Value>) -> Result<NewBatch, Refusal> {
+    if payload.keys().any(|key| !MEANT.contains(&key.as_str())) {
+        return Err(Refusal::bad_request(format!("payload takes {}", MEANT.join(", "))));
+    }
+    let new: Result<New, _> = serde_json::from_value(Value::Object(payload));
+    new.map_err(|error| Refusal::bad_request(error.to_string()))?.parse(app)
+}
+
+pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let mut new: New = call.json().await?;
+    let (spread, given) = (new.spread.take(), new.approval_id);
     let wrong = || Refusal::bad_request("spread takes a duration such as 10m");
     let spread =
         spread.map_or(Ok(Duration::ZERO), |text| parse_duration(&text).ok_or_else(wrong))?;
-    let new = NewBatch { job: order.parse(&app)?, selector, rings, max_failures };
+    let new = new.parse(&app)?;
     if new.job.not_before.plus(spread) >= new.job.deadline {
         return Err(Refusal::bad_request("the starts are spread beyond the deadline"));
     }
-    let by = call.by(&app)?;
-    let made = job::order_many_as(&app, call.person()?, &by, &new, spread).await?;
+    let (who, by) = (call.person()?, call.by(&app)?);
+    let made = job::order_many_as(&app, who, &by, &new, spread, given).await;
+    if let Err(StoreError::NotConsented(why)) = &made {
+        super::approvals::refused(&app, who.tenant, &by, given, why).await?;
+    }
+    let made = made?;
     let answer = Accepted { batch_id: made.batch, jobs: made.jobs, approval_id: made.approval };
     super::json(StatusCode::ACCEPTED, &answer)
 }

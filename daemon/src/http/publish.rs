@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::response::Response;
 use bytes::Bytes;
 use gangplank_proto::channel::{self, Channel, Rejected};
+use gangplank_proto::id::{ApprovalId, TenantId};
 use gangplank_proto::strict::{self, Bounds, StrictError};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::error::Refusal;
 use super::gate::Call;
 use crate::app::App;
+use crate::audit::Entry;
 use crate::event::{Publication, Topic};
 use crate::store::{Once, Published};
 
@@ -27,6 +30,9 @@ pub(super) async fn publish(app: Arc<App>, mut call: Call) -> Result<Response, R
     let channel: Channel = call.param("channel")?;
     let body = call.bytes().await?;
     let (messages, one) = read(channel, &body)?;
+    if channel == Channel::Approvals {
+        refuse_ours(&app, &call, tenant, &messages).await?;
+    }
     let once = key(&call)?.map(|key| {
         let digest = hex::encode(Sha256::digest(&body));
         Once { key, digest }
@@ -41,6 +47,31 @@ pub(super) async fn publish(app: Arc<App>, mut call: Call) -> Result<Response, R
             super::json(StatusCode::ACCEPTED, &json!({ "items": items }))
         }
     }
+}
+
+/// Refuses messages about requests of our own, also those that say what the store says: by the time
+/// that somebody reads them they may not be true any more.
+async fn refuse_ours(
+    app: &App,
+    call: &Call,
+    tenant: TenantId,
+    messages: &[Value],
+) -> Result<(), Refusal> {
+    for message in messages {
+        // However the id is written, a reader may take it for ours.
+        let id = message.get("id").and_then(Value::as_str).map(str::trim);
+        let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()) else { continue };
+        let Ok(id) = id.to_string().parse::<ApprovalId>() else { continue };
+        if app.store.approval(tenant, id).await?.is_none() {
+            continue;
+        }
+        let detail = json!({ "status": message.get("status") });
+        let entry = Entry::refused(Some(tenant), "approval.publish", format!("approval:{id}"));
+        app.store.audit(&call.by(app)?, entry.with(detail)).await?;
+        let message = format!("{id} is a request for approval of this daemon, which tells of it");
+        return Err(Refusal::new(StatusCode::CONFLICT, "approval_is_ours", message));
+    }
+    Ok(())
 }
 
 /// One message, or a list of them, each checked; and whether it was one.

@@ -69,7 +69,7 @@ pub async fn retry_as(
 }
 
 /// Orders a job of many hosts for a person: all of it waits when a policy wants somebody's consent
-/// for any of them.
+/// for any of them, unless it comes with it.
 ///
 /// # Errors
 /// As [`Store::create_batch`](crate::store::Store::create_batch).
@@ -79,9 +79,19 @@ pub async fn order_many_as(
     by: &By,
     new: &NewBatch,
     spread: Duration,
+    given: Option<ApprovalId>,
 ) -> Result<CreatedBatch, StoreError> {
     let asker = Asker::of(app, who).await?;
-    let asks = |id, hosts: &[_]| asker.batch(&new.job, id, hosts);
+    let asks = |id, hosts: &[_]| match given {
+        Some(approval) => {
+            let hash = Asker::batch_subject(new, hosts).binding(who.tenant, who.user);
+            Consent::Given(Spending { approval, requester: who.user, hash })
+        }
+        None => {
+            let wanted = asker.batch(&new.job, id, hosts);
+            wanted.map_or(Consent::Free, |wanted| Consent::Wanted(Box::new(wanted)))
+        }
+    };
     let created = order::order_many_asking(app, who.tenant, by, new, spread, asks).await?;
     if created.approval.is_some() {
         app.approvals.changed();

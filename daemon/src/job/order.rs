@@ -10,9 +10,7 @@ use super::hand;
 use crate::app::App;
 use crate::audit::By;
 use crate::clock::Timestamp;
-use crate::store::{
-    BatchState, Chosen, CreatedBatch, Job, NewApproval, NewBatch, NewJob, StoreError,
-};
+use crate::store::{BatchState, Chosen, Consent, CreatedBatch, Job, NewBatch, NewJob, StoreError};
 
 /// Priority of an order that says none.
 pub const PRIORITY: u8 = 5;
@@ -62,7 +60,7 @@ pub async fn order_many(
     new: &NewBatch,
     spread: Duration,
 ) -> Result<CreatedBatch, StoreError> {
-    order_many_asking(app, tenant, by, new, spread, |_, _| None).await
+    order_many_asking(app, tenant, by, new, spread, |_, _| Consent::Free).await
 }
 
 /// The same for an order that may need consent, which is found out from the hosts that it means.
@@ -72,7 +70,7 @@ pub(super) async fn order_many_asking(
     by: &By,
     new: &NewBatch,
     spread: Duration,
-    asks: impl FnOnce(BatchId, &[Chosen]) -> Option<NewApproval>,
+    asks: impl FnOnce(BatchId, &[Chosen]) -> Consent,
 ) -> Result<CreatedBatch, StoreError> {
     let here = |host| app.jobs.here.is_here(host, by.at);
     let first = new.job.not_before;

@@ -343,21 +343,26 @@ async fn built_in_roles(
     Ok(())
 }
 
-/// Makes a built-in role, or brings it to what this version says.
+/// Makes a built-in role, or brings it to what this version says. A tenant's own role of that name
+/// stays what it is: nobody gets a right by a new version.
 async fn put_role(
     write: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
     (role, permissions): (&str, &[Permission]),
 ) -> Result<(), StoreError> {
     let tenant = tenant.to_string();
-    sqlx::query(
+    let row = sqlx::query(
         "INSERT INTO roles (tenant_id, name, built_in) VALUES ($1, $2, TRUE) \
-         ON CONFLICT (tenant_id, name) DO UPDATE SET built_in = TRUE",
+         ON CONFLICT (tenant_id, name) DO UPDATE SET built_in = roles.built_in \
+         RETURNING built_in",
     )
     .bind(&tenant)
     .bind(role)
-    .execute(&mut **write)
+    .fetch_one(&mut **write)
     .await?;
+    if !row.try_get::<bool, _>("built_in")? {
+        return Ok(());
+    }
     sqlx::query("DELETE FROM role_permissions WHERE tenant_id = $1 AND role = $2")
         .bind(&tenant)
         .bind(role)

@@ -126,6 +126,24 @@ async fn a_person_of_two_tenants_is_somebody_else_in_each() {
 }
 
 #[tokio::test]
+async fn a_tenant_s_own_role_becomes_no_built_in_one() {
+    let f = fixture().await;
+    let (t, b) = (f.tenant, by(START));
+    let mut write = f.store.write().await.unwrap();
+    for table in ["role_permissions WHERE role", "roles WHERE name"] {
+        let sql = format!("DELETE FROM {table} = 'approver'");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *write).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    f.store.create_role(t, &b, "approver", &[Permission::HostsRead]).await.unwrap();
+    f.store.bootstrap(&b).await.unwrap();
+    let own = f.store.role(t, "approver").await.unwrap().unwrap();
+    assert_eq!((own.built_in, own.permissions), (false, vec![Permission::HostsRead]));
+    let built_in = f.store.role(f.other, "approver").await.unwrap().unwrap();
+    assert!(built_in.built_in && built_in.permissions.contains(&Permission::ApprovalsManage));
+}
+
+#[tokio::test]
 async fn own_roles_are_the_tenant_s_own() {
     let f = fixture().await;
     let (t, b) = (f.tenant, by(START));

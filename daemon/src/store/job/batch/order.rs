@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use gangplank_proto::id::{BatchId, HostId, TenantId};
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::{Batch, Chosen, CreatedBatch, NewBatch, Selector};
 use crate::audit::{By, Entry};
 use crate::clock::Timestamp;
 use crate::store::audit::append;
 use crate::store::job::create::Placed;
-use crate::store::job::{Announced, JobWrite, NewJob};
+use crate::store::job::{Announced, Consent, JobWrite, NewJob};
 use crate::store::row::{json, parsed};
 use crate::store::{BatchState, NewApproval, Store, StoreError};
 
@@ -35,14 +35,15 @@ impl Store {
         here: impl Fn(HostId) -> bool,
         start: impl Fn() -> Timestamp,
     ) -> Result<CreatedBatch, StoreError> {
-        self.create_batch_asking(tenant, by, new, here, start, |_, _| None).await
+        self.create_batch_asking(tenant, by, new, here, start, |_, _| Consent::Free).await
     }
 
     /// The same for an order that may need consent, which is found out from the hosts that it means.
     /// It waits as a whole.
     ///
     /// # Errors
-    /// As [`create_batch`](Self::create_batch).
+    /// As [`create_batch`](Self::create_batch), and [`StoreError::NotConsented`] when it comes with a
+    /// consent that is not for it.
     pub async fn create_batch_asking(
         &self,
         tenant: TenantId,
@@ -50,7 +51,7 @@ impl Store {
         new: &NewBatch,
         here: impl Fn(HostId) -> bool,
         start: impl Fn() -> Timestamp,
-        asks: impl FnOnce(BatchId, &[Chosen]) -> Option<NewApproval>,
+        asks: impl FnOnce(BatchId, &[Chosen]) -> Consent,
     ) -> Result<CreatedBatch, StoreError> {
         new.job.check()?;
         let mut write = self.job_write(by.at).await?;
@@ -64,15 +65,19 @@ impl Store {
             let approval = batch.approval.filter(|_| batch.state == BatchState::Paused);
             return Ok(CreatedBatch { batch: batch.id, jobs, approval, announced });
         }
-        let mut hosts = write.selected(tenant, &new.selector).await?;
+        let mut hosts = selected(&mut write.tx, tenant, &new.selector).await?;
         hosts.sort_by_key(|host| !here(host.id));
         let edges = edges(hosts.len(), new.rings);
         let id = BatchId::new();
-        let wanted = asks(id, &hosts);
-        let approval = wanted.as_ref().map(|wanted| wanted.id);
-        let (state, reason) = match approval {
-            Some(_) => (BatchState::Paused, Some("it waits for approval")),
-            None => (BatchState::Running, None),
+        let consent = asks(id, &hosts);
+        let (approval, waits) = match &consent {
+            Consent::Free => (None, false),
+            Consent::Wanted(wanted) => (Some(wanted.id), true),
+            Consent::Given(spending) => (Some(write.spend(tenant, by, spending).await?.id), false),
+        };
+        let (state, reason) = match waits {
+            true => (BatchState::Paused, Some("it waits for approval")),
+            false => (BatchState::Running, None),
         };
         sqlx::query(
             "INSERT INTO batches (id, tenant_id, command, state, ring, last_ring, max_failures, \
@@ -101,7 +106,7 @@ impl Store {
                 host_name: &host.name,
                 batch: Some(id),
                 ring,
-                held: ring > 0 || approval.is_some(),
+                held: ring > 0 || waits,
                 approval,
                 retry_of: None,
             };
@@ -112,10 +117,25 @@ impl Store {
             .with(serde_json::json!({ "command": new.job.command, "jobs": jobs }));
         append(&mut write.tx, by, entry).await?;
         write.announce_batch(tenant, id).await?;
-        if let Some(wanted) = wanted {
-            write.ask(tenant, by, &NewApproval { batch: Some(id), ..wanted }).await?;
+        if let Consent::Wanted(wanted) = consent {
+            write.ask(tenant, by, &NewApproval { batch: Some(id), ..*wanted }).await?;
         }
+        let approval = approval.filter(|_| waits);
         Ok(CreatedBatch { batch: id, jobs, approval, announced: write.commit().await? })
+    }
+}
+
+impl Store {
+    /// The hosts that an order to many hosts would mean at this moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when one is not there, or none is meant.
+    pub async fn hosts_meant(
+        &self,
+        tenant: TenantId,
+        selector: &Selector,
+    ) -> Result<Vec<Chosen>, StoreError> {
+        selected(&mut *self.reader.acquire().await?, tenant, selector).await
     }
 }
 
@@ -137,46 +157,46 @@ impl JobWrite {
             None => Ok(None),
         }
     }
+}
 
-    /// The hosts that a selector means.
-    async fn selected(
-        &mut self,
-        tenant: TenantId,
-        selector: &Selector,
-    ) -> Result<Vec<Chosen>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, friendly_name, labels FROM hosts \
-             WHERE tenant_id = $1 AND state = 'live' ORDER BY id",
-        )
-        .bind(tenant.to_string())
-        .fetch_all(&mut *self.tx)
-        .await?;
-        let mut hosts = BTreeMap::new();
-        for row in &rows {
-            let labels: Vec<String> = json(row, "labels")?;
-            let wanted = match selector {
-                Selector::Hosts(_) => true,
-                Selector::Labels(wanted) => wanted.iter().all(|label| labels.contains(label)),
-            };
-            if wanted {
-                let id = parsed::<HostId>(row, "id")?;
-                hosts.insert(id, Chosen { id, name: row.try_get("friendly_name")?, labels });
-            }
+/// The hosts that a selector means.
+async fn selected(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    selector: &Selector,
+) -> Result<Vec<Chosen>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, friendly_name, labels FROM hosts \
+         WHERE tenant_id = $1 AND state = 'live' ORDER BY id",
+    )
+    .bind(tenant.to_string())
+    .fetch_all(connection)
+    .await?;
+    let mut hosts = BTreeMap::new();
+    for row in &rows {
+        let labels: Vec<String> = json(row, "labels")?;
+        let wanted = match selector {
+            Selector::Hosts(_) => true,
+            Selector::Labels(wanted) => wanted.iter().all(|label| labels.contains(label)),
+        };
+        if wanted {
+            let id = parsed::<HostId>(row, "id")?;
+            hosts.insert(id, Chosen { id, name: row.try_get("friendly_name")?, labels });
         }
-        if let Selector::Hosts(wanted) = selector {
-            if wanted.iter().any(|host| !hosts.contains_key(host)) {
-                return Err(StoreError::Invalid("hosts names one that is not there"));
-            }
-            hosts.retain(|host, _| wanted.contains(host));
-        }
-        if hosts.is_empty() {
-            return Err(StoreError::Invalid("no host is meant"));
-        }
-        if hosts.len() > HOSTS {
-            return Err(StoreError::Invalid("more hosts are meant than a batch takes"));
-        }
-        Ok(hosts.into_values().collect())
     }
+    if let Selector::Hosts(wanted) = selector {
+        if wanted.iter().any(|host| !hosts.contains_key(host)) {
+            return Err(StoreError::Invalid("hosts names one that is not there"));
+        }
+        hosts.retain(|host, _| wanted.contains(host));
+    }
+    if hosts.is_empty() {
+        return Err(StoreError::Invalid("no host is meant"));
+    }
+    if hosts.len() > HOSTS {
+        return Err(StoreError::Invalid("more hosts are meant than a batch takes"));
+    }
+    Ok(hosts.into_values().collect())
 }
 
 /// How many hosts lie before each ring but the first.
