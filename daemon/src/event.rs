@@ -14,7 +14,7 @@ use std::sync::Arc;
 use gangplank_proto::channel::Channel;
 use gangplank_proto::event::Event;
 use gangplank_proto::id::TenantId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -30,7 +30,8 @@ use crate::store::{Published, Store, StoreError};
 use publish::Desk;
 
 /// What can be subscribed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Topic {
     /// Hosts: added, changed, removed, presence, first report.

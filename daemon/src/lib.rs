@@ -39,6 +39,7 @@ pub mod patchmon;
 pub mod random;
 pub mod redis;
 pub mod registry;
+pub mod retention;
 pub mod schedule;
 pub mod session;
 pub mod socket;

@@ -43,6 +43,7 @@ mod page;
 mod passkey;
 mod patchmon;
 mod provisioning;
+mod retention;
 mod role;
 mod row;
 mod schedule;
@@ -90,6 +91,7 @@ pub use page::{Page, PageRequest};
 pub use passkey::{NewPasskey, StoredPasskey};
 pub use patchmon::{Reported, Scanned};
 pub use provisioning::{NewProvisioningKey, ProvisioningKey};
+pub use retention::{Said, Whose};
 pub use role::Role;
 pub use schedule::{NewSchedule, Schedule, Turns};
 pub use second_factor::{Factor, SecondFactors, StoredTotp};
@@ -214,6 +216,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (19, "job indexes", include_str!("../migrations/0019_job_indexes.sql")),
     (20, "alerts", include_str!("../migrations/0020_alerts.sql")),
     (27, "webhooks", include_str!("../migrations/0027_webhooks.sql")),
+    (30, "tenants own", include_str!("../migrations/0030_tenants_own.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::doors::Certificates;
 use crate::app::App;
 use crate::audit::{Actor, By, Entry};
-use crate::store::Ages;
+use crate::store::{Ages, StoreError};
 
 /// How often certificates are looked at: a new pair of files is served this soon.
 const CERTIFICATES: Duration = Duration::from_secs(2);
@@ -51,34 +51,18 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
                 if let Err(error) = app.store.remove_expired(app.clock.now()).await {
                     tracing::error!(%error, "expired rows could not be removed");
                 }
-                let kept = app.config().jobs.kept;
-                if let Err(error) = app.store.remove_old_jobs(app.clock.now().minus(kept)).await {
-                    tracing::error!(%error, "old jobs could not be removed");
-                }
-                let before = app.clock.now().minus(kept);
-                if let Err(error) = app.store.remove_old_approvals(before).await {
-                    tracing::error!(%error, "old requests for approval could not be removed");
-                }
-                let scans = app.config().compliance;
-                let before = app.clock.now().minus(scans.kept);
-                let removed = app.store.remove_old_scans(before, scans.scans_per_host).await;
-                if let Err(error) = removed {
-                    tracing::error!(%error, "old compliance scans could not be removed");
-                }
                 let before = app.clock.now().minus(crate::http::REMEMBERED);
                 if let Err(error) = app.store.remove_deliveries(before).await {
                     tracing::error!(%error, "old deliveries could not be removed");
-                }
-                let ingest = app.config().ingest;
-                let ages = Ages::new(ingest.telemetry_kept, ingest.records_kept);
-                if let Err(error) = app.store.age_telemetry(ages, app.clock.now()).await {
-                    tracing::error!(%error, "old measurements could not be put together");
                 }
                 if let Err(error) = app.store.forget_event_keys(app.clock.now()).await {
                     tracing::error!(%error, "keys of publications could not be forgotten");
                 }
                 if let Err(error) = app.store.forget_deliveries(app.clock.now()).await {
                     tracing::error!(%error, "old deliveries could not be forgotten");
+                }
+                if let Err(error) = remove_old(&app).await {
+                    tracing::error!(%error, "what is old could not be removed");
                 }
                 write_refusals(&app).await;
             }
@@ -89,10 +73,28 @@ pub(super) async fn run(app: Arc<App>, certificates: Certificates, stop: Cancell
 
 /// Events that nobody can ask for any more. What is left of them is for the next time.
 async fn remove_events(app: &App) {
-    let config = app.config();
-    if let Err(error) = app.store.remove_old_events(&config.channels, app.clock.now()).await {
+    let removed = async {
+        let rules = app.retention().await?;
+        let of = |tenant| &rules.of(tenant).events;
+        app.store.remove_old_events(of, app.clock.now()).await
+    };
+    if let Err(error) = removed.await {
         tracing::error!(%error, "old events could not be removed");
     }
+}
+
+/// Commands, scans and measurements that are older than their tenant keeps them.
+async fn remove_old(app: &App) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    for (whose, kept) in app.retention().await?.iter() {
+        app.store.remove_old_jobs(whose, now.minus(kept.jobs)).await?;
+        app.store.remove_old_approvals(whose, now.minus(kept.jobs)).await?;
+        let per_host = app.config().compliance.scans_per_host;
+        app.store.remove_old_scans(whose, now.minus(kept.scans), per_host).await?;
+        let ages = Ages::new(kept.telemetry, kept.records);
+        app.store.age_telemetry(whose, ages, now).await?;
+    }
+    Ok(())
 }
 
 /// Refusals before authentication, summed by source and kind, so that a flood can't write.

@@ -60,7 +60,7 @@ pub(super) async fn socket(app: Arc<App>, mut call: Call) -> Result<Response, Re
 async fn serve(app: Arc<App>, mut authority: Authority, socket: Socket<Stream>) {
     let Socket { mut reader, mut writer, heartbeat } = socket;
     let tenant = authority.who.tenant;
-    let end = match subscriber::follow(&app, tenant, Topic::Jobs) {
+    let end = match subscriber::follow(&app, tenant, Topic::Jobs).await {
         Err(end) => end,
         Ok(latest) => {
             let mut teller = Teller {

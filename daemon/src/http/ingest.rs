@@ -15,7 +15,7 @@ use super::no_content;
 use crate::app::App;
 use crate::event::Topic;
 use crate::ingest::{Batch, IngestError, Quota};
-use crate::store::{HostState, Ingested, Names, Parcel};
+use crate::store::{HostState, Ingested, Limits, Names, Parcel};
 
 /// What a batch may come to when it is unpacked, in times of what a body may have.
 const EXPANSION: usize = 8;
@@ -57,8 +57,12 @@ pub(super) async fn take(app: Arc<App>, mut call: Call) -> Result<Response, Refu
     let config = app.config().ingest;
     let came = Quota { rows: batch.rows as u64, bytes };
     let of_host = Quota { rows: config.rows_per_host, bytes: config.bytes_per_host };
-    let of_tenant = Quota { rows: config.rows_per_tenant, bytes: config.bytes_per_tenant };
     let (tenant, host) = (agent.tenant, agent.host);
+    let own = app.store.limits_of(tenant).await?;
+    let of_tenant = Quota {
+        rows: Limits::within(config.rows_per_tenant, own.max_rows_per_minute),
+        bytes: Limits::within(config.bytes_per_tenant, own.max_bytes_per_minute),
+    };
     if let Err(wait) = app.quotas.take((tenant, host), came, of_host, of_tenant) {
         let message = "more than this host or its tenant may send in a minute";
         return Err(Refusal::too_many(message, wait.as_secs() + 1));

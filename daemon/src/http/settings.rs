@@ -12,6 +12,8 @@ use super::error::Refusal;
 use super::gate::Call;
 use crate::app::App;
 use crate::config::{parse_duration, show_duration};
+use crate::retention::{InForce, Keeping};
+use crate::store::Said;
 
 pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let own = app.store.detached_life(call.person()?.tenant).await?;
@@ -49,4 +51,26 @@ pub(super) async fn patch(app: Arc<App>, mut call: Call) -> Result<Response, Ref
     let tenant = call.person()?.tenant;
     app.store.set_detached_life(tenant, &call.by(&app)?, life).await?;
     get(app, call).await
+}
+
+/// How long the tenant's things are kept: its own wish, the most that it may wish, and what is done.
+pub(super) async fn retention(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
+    let Said { granted, own } = app.store.retention_said(call.person()?.tenant).await?;
+    let most = InForce::configured(&app.config()).granted(&granted);
+    let in_force = most.within(&own).said();
+    let answer = json!({ "own": own, "most": most.said(), "in_force": in_force });
+    super::json(StatusCode::OK, &answer)
+}
+
+pub(super) async fn wish_retention(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
+    let wish: Keeping = call.json().await?;
+    let tenant = call.person()?.tenant;
+    let granted = app.store.retention_said(tenant).await?.granted;
+    let most = InForce::configured(&app.config()).granted(&granted);
+    if let Some(what) = most.exceeded_by(&wish) {
+        let message = format!("{what}: that is more than this tenant may keep");
+        return Err(Refusal::bad_request(message));
+    }
+    app.store.wish_retention(tenant, &call.by(&app)?, &wish).await?;
+    retention(app, call).await
 }

@@ -62,7 +62,7 @@ pub(super) async fn stream(
 ) -> Result<Response, Refusal> {
     let tenant = authority.who.tenant;
     let full = |_| Refusal::unavailable("too many subscribers; come back in a moment");
-    let followers = subscriber::follow_all(&app, tenant, &wish).map_err(full)?;
+    let followers = subscriber::follow_all(&app, tenant, &wish).await.map_err(full)?;
     call.use_ticket(&app).await?;
     let over = watch::Sender::new(None);
     let left = CancellationToken::new();

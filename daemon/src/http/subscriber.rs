@@ -17,6 +17,7 @@ use crate::event::{Follower, Listener, Topic};
 use crate::guard::{Pace, Reason};
 use crate::message::{self, BAD_MESSAGES};
 use crate::socket::{End, Reader, Received};
+use crate::store;
 
 /// A user's place among the open sockets, given back when dropped.
 pub(super) fn place(app: &App, who: &Principal) -> Result<crate::guard::UserSocket, Refusal> {
@@ -29,8 +30,9 @@ pub(super) fn place(app: &App, who: &Principal) -> Result<crate::guard::UserSock
 ///
 /// # Errors
 /// [`End`] with 1013 when too many do.
-pub(super) fn follow(app: &App, tenant: TenantId, topic: Topic) -> Result<Listener, End> {
-    let most = app.config().limits.channel_subscribers;
+pub(super) async fn follow(app: &App, tenant: TenantId, topic: Topic) -> Result<Listener, End> {
+    let own = app.store.limits_of(tenant).await.map_err(fault)?.max_subscribers;
+    let most = store::Limits::within(app.config().limits.channel_subscribers, own);
     let full = || End::close(CloseCode::TryAgainLater, "too many subscribers");
     app.events.listen(tenant, topic, most).ok_or_else(full)
 }
@@ -39,12 +41,17 @@ pub(super) fn follow(app: &App, tenant: TenantId, topic: Topic) -> Result<Listen
 ///
 /// # Errors
 /// [`End`] with 1013 when too many follow one of the topics.
-pub(super) fn follow_all(app: &App, tenant: TenantId, wish: &Wish) -> Result<Vec<Follower>, End> {
-    let follow = |(topic, after): &(Topic, u64)| {
-        let listener = follow(app, tenant, *topic)?;
-        Ok(app.events.follow(listener, *after, wish.form))
-    };
-    wish.topics.iter().map(follow).collect()
+pub(super) async fn follow_all(
+    app: &App,
+    tenant: TenantId,
+    wish: &Wish,
+) -> Result<Vec<Follower>, End> {
+    let mut followers = Vec::with_capacity(wish.topics.len());
+    for (topic, after) in &wish.topics {
+        let listener = follow(app, tenant, *topic).await?;
+        followers.push(app.events.follow(listener, *after, wish.form));
+    }
+    Ok(followers)
 }
 
 /// Waits for what ends a subscriber's socket from outside of what it is told: the loss of its right,

@@ -40,7 +40,7 @@ pub(super) async fn serve(
     let tenant = authority.who.tenant;
     let gaps = wish.gaps;
     let positions = wish.positions;
-    let end = match subscriber::follow_all(&app, tenant, &wish) {
+    let end = match subscriber::follow_all(&app, tenant, &wish).await {
         Err(end) => end,
         Ok(followers) => {
             let patience = app.config().limits.channel_write;

@@ -13,7 +13,8 @@ use super::error::Refusal;
 use super::gate::{Call, auth_refusal};
 use crate::app::App;
 use crate::auth::Username;
-use crate::store::{Grant, Limits, TenantCounts, TenantPatch};
+use crate::retention::{InForce, Keeping};
+use crate::store::{Grant, Limits, Said, TenantCounts, TenantPatch};
 
 fn view(counts: &TenantCounts) -> Value {
     let tenant = &counts.tenant;
@@ -39,7 +40,14 @@ pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> 
 
 async fn answer(app: &App, id: TenantId, status: StatusCode) -> Result<Response, Refusal> {
     let counts = app.store.tenant_counts(id).await?;
-    super::json(status, &view(&counts.ok_or_else(Refusal::not_found)?))
+    let mut view = view(&counts.ok_or_else(Refusal::not_found)?);
+    let Said { granted, own } = app.store.retention_said(id).await?;
+    let in_force = InForce::configured(&app.config()).granted(&granted).within(&own);
+    if let Value::Object(view) = &mut view {
+        let retention = json!({ "granted": granted, "in_force": in_force.said() });
+        view.insert("retention".to_owned(), retention);
+    }
+    super::json(status, &view)
 }
 
 #[derive(Deserialize)]
@@ -48,14 +56,16 @@ struct New {
     name: String,
     #[serde(default)]
     limits: Option<Limits>,
+    #[serde(default)]
+    retention: Option<Keeping>,
 }
 
 pub(super) async fn create(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
-    let New { name, limits } = call.json().await?;
+    let New { name, limits, retention } = call.json().await?;
     let by = call.by(&app)?;
     let tenant = app.store.create_tenant(&by, &name).await?;
-    if limits.is_some() {
-        let patch = TenantPatch { limits, ..TenantPatch::default() };
+    if limits.is_some() || retention.is_some() {
+        let patch = TenantPatch { limits, retention, ..TenantPatch::default() };
         app.auth.patch_tenant(&by, tenant.id, patch).await.map_err(auth_refusal)?;
     }
     answer(&app, tenant.id, StatusCode::CREATED).await
@@ -70,12 +80,14 @@ struct Patch {
     active: Option<bool>,
     #[serde(default)]
     limits: Option<Limits>,
+    #[serde(default)]
+    retention: Option<Keeping>,
 }
 
 pub(super) async fn patch(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
-    let Patch { name, active, limits } = call.json().await?;
+    let Patch { name, active, limits, retention } = call.json().await?;
     let id = call.param("tenant_id")?;
-    let patch = TenantPatch { name, active, limits };
+    let patch = TenantPatch { name, active, limits, retention };
     let done = app.auth.patch_tenant(&call.by(&app)?, id, patch).await.map_err(auth_refusal)?;
     if !done {
         return Err(Refusal::not_found());

@@ -107,6 +107,16 @@ pub(super) async fn room_for_host(
     room(write, tenant, sql, "this tenant has as many hosts as its license allows").await
 }
 
+/// Refuses a terminal that is one more than the tenant may have.
+pub(super) async fn room_for_terminal(
+    write: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
+    let sql = "SELECT (SELECT COUNT(*) FROM sessions WHERE tenant_id = $1 AND ended_at IS NULL) \
+               AS has, max_terminals AS may FROM tenants WHERE id = $1";
+    room(write, tenant, sql, "this tenant has as many terminals as it may; end one first").await
+}
+
 /// Refuses a user that is one more than the tenant may have.
 pub(super) async fn room_for_user(
     write: &mut Transaction<'static, Sqlite>,

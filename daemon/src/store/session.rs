@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteRow;
 pub use life::{SessionMessage, SessionNews};
 
 use super::audit::append;
+use super::license::room_for_terminal;
 use super::row::{parsed, parsed_option, time, time_option};
 use super::{Page, PageRequest, Store, StoreError};
 use crate::audit::{By, Entry};
@@ -92,7 +93,8 @@ impl Store {
     /// Writes down that a terminal begins.
     ///
     /// # Errors
-    /// When the database fails; the terminal must then not be confirmed.
+    /// [`StoreError::Refused`] when the tenant may have no more; whatever the error, the terminal must
+    /// then not be confirmed.
     pub async fn start_session(
         &self,
         owner: &Principal,
@@ -100,6 +102,7 @@ impl Store {
         new: &NewSession,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        room_for_terminal(&mut write, owner.tenant).await?;
         sqlx::query(
             "INSERT INTO sessions (id, tenant_id, host_id, host_name, user_id, user_name, login_id, \
              mode, username, host_key, state, started_at, cols, \"rows\") \

@@ -7,10 +7,11 @@ use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::audit::append;
 use super::row::{number, number_option, parsed, time};
-use super::{Page, PageRequest, Store, StoreError};
+use super::{Page, PageRequest, Store, StoreError, retention};
 use crate::audit::{By, Entry};
 use crate::auth::{BUILT_IN_ROLES, PLATFORM_ROLE, Permission};
 use crate::clock::Timestamp;
+use crate::retention::Keeping;
 
 mod purge;
 
@@ -19,6 +20,10 @@ pub(super) use purge::TABLES as PURGED;
 
 /// Longest name of a tenant, in bytes.
 const LONGEST_NAME: usize = 64;
+
+/// What is read of a tenant.
+const COLUMNS: &str = "id, name, active, max_hosts, max_users, max_terminals, max_subscribers, \
+                       max_rows_per_minute, max_bytes_per_minute, created_at";
 
 /// A customer of the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +60,11 @@ pub struct TenantPatch {
     pub active: Option<bool>,
     /// How much it may have.
     pub limits: Option<Limits>,
+    /// How long its things are kept, where not as the daemon is configured.
+    pub retention: Option<Keeping>,
 }
 
-/// How much a tenant may have; without bound where nothing is said.
+/// How much a tenant may have; without bound of its own where nothing is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -67,6 +74,26 @@ pub struct Limits {
     /// Users.
     #[serde(default)]
     pub max_users: Option<u32>,
+    /// Terminals that are open or detached.
+    #[serde(default)]
+    pub max_terminals: Option<u32>,
+    /// Sockets that follow one topic.
+    #[serde(default)]
+    pub max_subscribers: Option<u32>,
+    /// Rows that its devices send.
+    #[serde(default)]
+    pub max_rows_per_minute: Option<u32>,
+    /// Bytes that its devices send.
+    #[serde(default)]
+    pub max_bytes_per_minute: Option<u32>,
+}
+
+impl Limits {
+    /// Of what the daemon allows everybody, as much as this tenant may have.
+    #[must_use]
+    pub fn within(most: u64, own: Option<u32>) -> u64 {
+        own.map_or(most, |own| most.min(own.into()))
+    }
 }
 
 impl Store {
@@ -77,12 +104,11 @@ impl Store {
     /// When the database fails.
     pub async fn bootstrap(&self, by: &By) -> Result<Tenant, StoreError> {
         let mut write = self.write().await?;
-        let first = sqlx::query(
-            "SELECT t.id, t.name, t.active, t.max_hosts, t.max_users, t.created_at FROM tenants t \
-             JOIN meta m ON m.value = t.id WHERE m.name = 'first_tenant'",
-        )
-        .fetch_optional(&mut *write)
-        .await?;
+        let first = format!(
+            "SELECT {COLUMNS} FROM tenants \
+             WHERE id = (SELECT value FROM meta WHERE name = 'first_tenant')"
+        );
+        let first = sqlx::query(sqlx::AssertSqlSafe(first)).fetch_optional(&mut *write).await?;
         let first = match first {
             Some(row) => tenant_row(&row)?,
             None => {
@@ -122,6 +148,15 @@ impl Store {
             .fetch_optional(&self.reader)
             .await?;
         row.map_or(Ok(false), |row| Ok(row.try_get("active")?))
+    }
+
+    /// How much a tenant may have.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn limits_of(&self, tenant: TenantId) -> Result<Limits, StoreError> {
+        let found = self.tenant_called(&tenant.to_string()).await?;
+        Ok(found.map_or(Limits::default(), |tenant| tenant.limits))
     }
 
     /// Makes a tenant with the built-in roles.
@@ -197,6 +232,9 @@ impl Store {
         if let Some(limits) = patch.limits {
             put_limits(&mut write, tenant, limits).await?;
         }
+        if let Some(granted) = &patch.retention {
+            retention::grant(&mut write, tenant, granted).await?;
+        }
         let entry = Entry::done(tenant, "tenant.change", format!("tenant:{tenant}"));
         append(&mut write, by, entry.with(serde_json::json!(patch))).await?;
         write.commit().await?;
@@ -227,7 +265,7 @@ impl Store {
 
 fn counted(condition: &'static str) -> String {
     format!(
-        "SELECT id, name, active, max_hosts, max_users, created_at, \
+        "SELECT {COLUMNS}, \
          (SELECT COUNT(*) FROM hosts h WHERE h.tenant_id = tenants.id) AS hosts, \
          (SELECT COUNT(*) FROM users u WHERE u.tenant_id = tenants.id) AS users \
          FROM tenants WHERE deleted_at IS NULL AND {condition}"
@@ -271,14 +309,14 @@ pub(super) async fn named(
 ) -> Result<Option<Tenant>, StoreError> {
     // No name has the form of an id, so this finds one at most.
     let id = name.parse::<TenantId>().map(|id| id.to_string());
-    let row = sqlx::query(
-        "SELECT id, name, active, max_hosts, max_users, created_at FROM tenants \
-         WHERE (id = $1 OR name = $2) AND deleted_at IS NULL",
-    )
-    .bind(id.unwrap_or_default())
-    .bind(name)
-    .fetch_optional(connection)
-    .await?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tenants WHERE (id = $1 OR name = $2) AND deleted_at IS NULL"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(id.unwrap_or_default())
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(tenant_row).transpose()
 }
 
@@ -288,12 +326,19 @@ pub(super) async fn put_limits(
     tenant: TenantId,
     limits: Limits,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE tenants SET max_hosts = $1, max_users = $2 WHERE id = $3")
-        .bind(limits.max_hosts.map(i64::from))
-        .bind(limits.max_users.map(i64::from))
-        .bind(tenant.to_string())
-        .execute(&mut **write)
-        .await?;
+    sqlx::query(
+        "UPDATE tenants SET max_hosts = $1, max_users = $2, max_terminals = $3, \
+         max_subscribers = $4, max_rows_per_minute = $5, max_bytes_per_minute = $6 WHERE id = $7",
+    )
+    .bind(limits.max_hosts.map(i64::from))
+    .bind(limits.max_users.map(i64::from))
+    .bind(limits.max_terminals.map(i64::from))
+    .bind(limits.max_subscribers.map(i64::from))
+    .bind(limits.max_rows_per_minute.map(i64::from))
+    .bind(limits.max_bytes_per_minute.map(i64::from))
+    .bind(tenant.to_string())
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 
@@ -305,6 +350,10 @@ fn tenant_row(row: &SqliteRow) -> Result<Tenant, StoreError> {
         limits: Limits {
             max_hosts: number_option(row, "max_hosts")?,
             max_users: number_option(row, "max_users")?,
+            max_terminals: number_option(row, "max_terminals")?,
+            max_subscribers: number_option(row, "max_subscribers")?,
+            max_rows_per_minute: number_option(row, "max_rows_per_minute")?,
+            max_bytes_per_minute: number_option(row, "max_bytes_per_minute")?,
         },
         created_at: time(row, "created_at")?,
     })

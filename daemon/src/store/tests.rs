@@ -21,6 +21,7 @@ use crate::clock::Timestamp;
 use crate::random::token_hash;
 
 mod chain;
+mod keeping;
 mod life;
 mod people;
 

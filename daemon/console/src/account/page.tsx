@@ -7,6 +7,7 @@ import { LoginsSection } from "./logins";
 import { PasskeysSection } from "./passkeys";
 import { PasswordSection } from "./password";
 import { PolicySection } from "./policy";
+import { RetentionSection } from "./retention";
 import { TotpSection } from "./totp";
 import type { Mine } from "./wire";
 
@@ -19,6 +20,7 @@ function Everything({ mine, reload }: { mine: Mine; reload: () => void }) {
       <PasswordSection onDone={logins.reload} />
       <LoginsSection list={logins} />
       {may("admin") && <PolicySection />}
+      {may("admin") && <RetentionSection />}
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** Calls about tenants, roles and API tokens. */
 import { call } from "../api";
 import type { Page } from "../wire";
-import type { ApiToken, Membership, NewApiToken, Role, Tenant } from "./wire";
+import type { ApiToken, Keeping, Membership, NewApiToken, Retention, Role, Tenant } from "./wire";
 
 const id = encodeURIComponent;
 
@@ -29,11 +29,17 @@ export const switchTenant = (tenant: string) =>
 
 export const tenants = (cursor?: string) =>
   call<Page<Tenant>>("GET", `tenants?limit=100${cursor ? `&cursor=${id(cursor)}` : ""}`);
+export const tenant = (tenantId: string) => call<Tenant>("GET", `tenants/${id(tenantId)}`);
 export const addTenant = (name: string) => call<Tenant>("POST", "tenants", { body: { name } });
 export const changeTenant = (
   tenantId: string,
-  body: { name?: string; active?: boolean; limits?: Tenant["limits"] },
+  body: { name?: string; active?: boolean; limits?: Tenant["limits"]; retention?: Keeping },
 ) => call<Tenant>("PATCH", `tenants/${id(tenantId)}`, { body });
 export const deleteTenant = (tenantId: string) => call<void>("DELETE", `tenants/${id(tenantId)}`);
 export const addMember = (tenantId: string, body: { username: string; password?: string }) =>
   call<unknown>("POST", `tenants/${id(tenantId)}/members`, { body });
+
+/** How long one's own tenant keeps things. */
+export const retention = () => call<Retention>("GET", "settings/retention");
+export const wishRetention = (body: Keeping) =>
+  call<Retention>("PUT", "settings/retention", { body });

@@ -2,57 +2,12 @@
 import { user } from "../session";
 import { Confirm } from "../ui/dialog";
 import { FormDialog, text, trimmed } from "../ui/form";
-import { ListPage, type Opened, type Opens, type RowAction } from "../ui/list-page";
+import { ListPage, type Opens, type RowAction } from "../ui/list-page";
 import { useListed } from "../ui/load";
 import { say } from "../ui/toast";
 import * as api from "./api";
+import { TenantDialog } from "./tenant-dialog";
 import type { Tenant } from "./wire";
-
-const asLimit = (written: string): number | null => (written === "" ? null : Number(written));
-
-function Limit({ name, words, most }: { name: string; words: string; most: number | null }) {
-  return (
-    <label class="field">
-      <span>{words} (empty: without bound)</span>
-      <input name={name} type="number" min={0} defaultValue={most === null ? "" : String(most)} />
-    </label>
-  );
-}
-
-function TenantDialog({ tenant, onClose, onDone }: Opened & { tenant?: Tenant }) {
-  const submit = async (data: FormData) => {
-    const name = trimmed(data, "name");
-    const limits = {
-      max_hosts: asLimit(trimmed(data, "hosts")),
-      max_users: asLimit(trimmed(data, "users")),
-    };
-    const changed = tenant ?? (await api.addTenant(name));
-    await api.changeTenant(changed.id, { name, limits });
-    say(tenant ? "The tenant is changed." : "The tenant is added. Name its administrator next.");
-    onDone();
-  };
-  return (
-    <FormDialog
-      title={tenant ? `Change ${tenant.name}` : "Add a tenant"}
-      action={tenant ? "Save" : "Add tenant"}
-      onClose={onClose}
-      submit={submit}
-    >
-      <label class="field">
-        <span>Name</span>
-        <input
-          name="name"
-          required
-          maxLength={64}
-          autocomplete="off"
-          defaultValue={tenant?.name ?? ""}
-        />
-      </label>
-      <Limit name="hosts" words="Hosts at most" most={tenant?.limits.max_hosts ?? null} />
-      <Limit name="users" words="Users at most" most={tenant?.limits.max_users ?? null} />
-    </FormDialog>
-  );
-}
 
 const nameAdministrator =
   ({ id, name }: Tenant): Opens =>

@@ -42,8 +42,45 @@ export interface Tenant {
   id: string;
   name: string;
   active: boolean;
-  limits: { max_hosts: number | null; max_users: number | null };
+  limits: Limits;
   hosts: number;
   users: number;
   created_at: string;
+  /** Where one tenant is asked for, and not in lists. */
+  retention?: { granted: Keeping; in_force: Keeping };
+}
+
+export const LIMITS = [
+  "max_hosts",
+  "max_users",
+  "max_terminals",
+  "max_subscribers",
+  "max_rows_per_minute",
+  "max_bytes_per_minute",
+] as const;
+
+/** Null without bound. */
+export type Limits = Record<(typeof LIMITS)[number], number | null>;
+
+/** How many events of a topic are kept, and for how long; what is absent is as elsewhere. */
+export interface Amount {
+  age?: string;
+  count?: number;
+}
+
+/** How long things are kept; what is absent is as elsewhere. */
+export interface Keeping {
+  events: Amount;
+  topics: Readonly<Record<string, Amount>>;
+  jobs?: string;
+  scans?: string;
+  telemetry?: string;
+  records?: string;
+}
+
+/** What a tenant wishes, the most that it may, and what is done. */
+export interface Retention {
+  own: Keeping;
+  most: Keeping;
+  in_force: Keeping;
 }

@@ -5,7 +5,7 @@ use http::Method;
 use super::{open, person};
 use crate::auth::Permission;
 use crate::http::route::{Credential, Handler, Kind, OriginRule, Route};
-use crate::http::{api_tokens, license, login, roles, tenants};
+use crate::http::{api_tokens, license, login, roles, settings, tenants};
 
 /// A route of internal services.
 fn service(method: Method, path: &'static str, summary: &'static str, handler: Handler) -> Route {
@@ -22,6 +22,7 @@ pub(super) fn routes() -> Vec<Route> {
     use Method as M;
     let users = Some(Permission::UsersManage);
     let platform = Some(Permission::TenantsManage);
+    let (admin, kept) = (Some(Permission::Admin), "/api/v1/settings/retention");
     let (all, tenant) = ("/api/v1/tenants", "/api/v1/tenants/{tenant_id}");
     let members = "/api/v1/tenants/{tenant_id}/members";
     let (own, role) = ("/api/v1/roles", "/api/v1/roles/{role}");
@@ -58,6 +59,20 @@ pub(super) fn routes() -> Vec<Route> {
             platform,
             "Let somebody into a tenant",
             handler!(tenants::add_member),
+        ),
+        person(
+            M::GET,
+            kept,
+            admin,
+            "How long the tenant's things are kept",
+            handler!(settings::retention),
+        ),
+        person(
+            M::PUT,
+            kept,
+            admin,
+            "Keep the tenant's things for less long",
+            handler!(settings::wish_retention),
         ),
         service(
             Method::GET,

@@ -45,10 +45,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             }
         };
         if let Err(error) = self.record(opening, host_key.as_str(), pin, &self.by()).await {
-            tracing::error!(%error, "a terminal could not be written down");
             let announced = self.opening.take();
             self.end("it could not be written down").await;
             self.opening = announced;
+            if let StoreError::Refused(message) = error {
+                return self.refused(OpenError::new(ErrorCode::NotAllowed, message)).await;
+            }
+            tracing::error!(%error, "a terminal could not be written down");
             let message = "the store can't be reached right now; nothing was opened";
             let error = OpenError::new(ErrorCode::Internal, message);
             self.announce_refusal(&error).await;

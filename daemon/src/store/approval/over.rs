@@ -7,7 +7,7 @@ use super::{Announced, Approval, Released, approval_row};
 use crate::audit::By;
 use crate::clock::Timestamp;
 use crate::store::job::JobWrite;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Whose};
 
 /// Requests ended in one transaction.
 const TOGETHER: i64 = 64;
@@ -101,15 +101,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove_old_approvals(&self, before: Timestamp) -> Result<(), StoreError> {
+    pub async fn remove_old_approvals(
+        &self,
+        whose: Whose,
+        before: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        sqlx::query(
+        let sql = format!(
             "DELETE FROM approvals WHERE id IN (SELECT id FROM approvals \
-             WHERE requested_at <= $1 AND status NOT IN ('pending', 'approved') LIMIT 1000)",
-        )
-        .bind(before.millis())
-        .execute(&mut *write)
-        .await?;
+             WHERE requested_at <= $1 AND status NOT IN ('pending', 'approved') \
+             AND {} LIMIT 1000)",
+            whose.condition()
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before.millis())
+            .bind(whose.text())
+            .execute(&mut *write)
+            .await?;
         write.commit().await?;
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::audit::Actor;
+use crate::store::Whose;
 use crate::store::job::{Concurrency, Consent, NewJob};
 use crate::store::tests::{Fixture, START, fixture, host, user};
 
@@ -96,7 +97,7 @@ async fn time_ends_what_waits_and_what_was_not_used() {
     assert_eq!(world.status(waits).await, Status::Expired);
     assert_eq!(world.status(unused).await, Status::Expired);
     assert_eq!(store.expire_approvals(late).await.unwrap().next, None);
-    store.remove_old_approvals(START).await.unwrap();
+    store.remove_old_approvals(Whose::Others, START).await.unwrap();
     assert!(store.approval(world.fixture.tenant, waits).await.unwrap().is_none());
 }
 

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Timestamp;
 use crate::store::row::{parsed, to_json};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Whose};
 
 /// Scans of one host at most, whatever the configuration says: a host that sends scans by itself fills
 /// no disk between two rounds of upkeep.
@@ -62,19 +62,23 @@ impl Store {
     /// When the database fails.
     pub async fn remove_old_scans(
         &self,
+        whose: Whose,
         before: Timestamp,
         per_host: u32,
     ) -> Result<(), StoreError> {
-        let rows = sqlx::query(
+        let sql = format!(
             "SELECT id FROM (SELECT id, at, ROW_NUMBER() OVER \
                (PARTITION BY tenant_id, host_id ORDER BY id DESC) AS place \
-               FROM compliance_scans) AS scans WHERE at <= $1 OR place > $2 LIMIT $3",
-        )
-        .bind(before.millis())
-        .bind(i64::from(per_host))
-        .bind(REMOVED)
-        .fetch_all(&self.reader)
-        .await?;
+               FROM compliance_scans WHERE {}) AS scans WHERE at <= $1 OR place > $3 LIMIT $4",
+            whose.condition()
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before.millis())
+            .bind(whose.text())
+            .bind(i64::from(per_host))
+            .bind(REMOVED)
+            .fetch_all(&self.reader)
+            .await?;
         if rows.is_empty() {
             return Ok(());
         }

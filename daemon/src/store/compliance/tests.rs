@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::store::tests::{Fixture, START, by, fixture, host};
-use crate::store::{Concurrency, Heard, Job, JobReply, NewJob};
+use crate::store::{Concurrency, Heard, Job, JobReply, NewJob, Whose};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -242,15 +242,15 @@ async fn old_scans_go_with_the_words_that_nobody_uses() {
     }
     assert_eq!(words_kept(&f).await, 6);
     // By number.
-    f.store.remove_old_scans(START.minus(MINUTE), 3).await.unwrap();
+    f.store.remove_old_scans(Whose::Others, START.minus(MINUTE), 3).await.unwrap();
     let left = f.store.scans(f.tenant, Some(host), &PageRequest::default()).await.unwrap().items;
     assert_eq!(left.len(), 3);
     assert_eq!(left[0].at, START.plus(4 * MINUTE));
     assert_eq!(words_kept(&f).await, 4);
     // By age.
-    f.store.remove_old_scans(START.plus(4 * MINUTE), 3).await.unwrap();
+    f.store.remove_old_scans(Whose::Others, START.plus(4 * MINUTE), 3).await.unwrap();
     assert_eq!(words_kept(&f).await, 0);
-    f.store.remove_old_scans(START.plus(4 * MINUTE), 3).await.unwrap();
+    f.store.remove_old_scans(Whose::Others, START.plus(4 * MINUTE), 3).await.unwrap();
 }
 
 struct Ordered<'a> {

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gangplank_proto::id::TenantId;
 use sqlx::Row as _;
 
 use crate::clock::Timestamp;
-use crate::store::row::{number, time_option};
+use crate::store::row::{number, parsed, time_option};
 use crate::store::{Store, StoreError};
 
 /// Events removed in one transaction.
@@ -35,20 +36,22 @@ pub struct Retention {
 }
 
 impl Retention {
-    fn of(&self, topic: &str) -> Kept {
+    /// How much of a topic is kept.
+    #[must_use]
+    pub fn of(&self, topic: &str) -> Kept {
         self.topics.get(topic).copied().unwrap_or(self.default)
     }
 }
 
 impl Store {
-    /// Removes events that are too many or too old, a bounded number of them. True when there may
-    /// be more.
+    /// Removes events that are too many or too old by what `retention` says of their tenant, a
+    /// bounded number of them. True when there may be more.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove_old_events(
+    pub async fn remove_old_events<'a>(
         &self,
-        retention: &Retention,
+        retention: impl Fn(TenantId) -> &'a Retention,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let rows = sqlx::query(
@@ -62,8 +65,8 @@ impl Store {
         .await?;
         let mut steps = 0;
         for row in rows {
-            let (tenant, topic) = (row.try_get("tenant_id")?, row.try_get("topic")?);
-            let kept = removal(&row, retention.of(topic), now)?;
+            let (tenant, topic) = (parsed(&row, "tenant_id")?, row.try_get("topic")?);
+            let kept = removal(&row, retention(tenant).of(topic), now)?;
             let Some((surplus, before)) = kept else { continue };
             loop {
                 if steps == STEPS {
@@ -80,7 +83,7 @@ impl Store {
 
     async fn remove_step(
         &self,
-        tenant: &str,
+        tenant: TenantId,
         topic: &str,
         surplus: i64,
         before: Timestamp,
@@ -92,7 +95,7 @@ impl Store {
               WHERE tenant_id = $1 AND topic = $2 ORDER BY seq LIMIT $3) AS oldest \
               WHERE oldest.seq <= $4 OR oldest.at < $5)",
         )
-        .bind(tenant)
+        .bind(tenant.to_string())
         .bind(topic)
         .bind(STEP)
         .bind(surplus)

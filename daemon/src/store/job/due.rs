@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use super::{JobWrite, Taken};
 use crate::clock::Timestamp;
 use crate::store::row::parsed;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Whose};
 
 /// Jobs whose time is over, looked at in one transaction.
 const BATCH: i64 = 256;
@@ -56,22 +56,28 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove_old_jobs(&self, before: Timestamp) -> Result<(), StoreError> {
+    pub async fn remove_old_jobs(&self, whose: Whose, before: Timestamp) -> Result<(), StoreError> {
+        let theirs = whose.condition();
         let mut write = self.write().await?;
-        sqlx::query(
+        let jobs = format!(
             "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at <= $1 \
-             AND state NOT IN ('queued', 'leased', 'received', 'running') LIMIT 1000)",
-        )
-        .bind(before.millis())
-        .execute(&mut *write)
-        .await?;
-        sqlx::query(
-            "DELETE FROM batches WHERE created_at <= $1 \
-             AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.batch_id = batches.id)",
-        )
-        .bind(before.millis())
-        .execute(&mut *write)
-        .await?;
+             AND state NOT IN ('queued', 'leased', 'received', 'running') \
+             AND {theirs} LIMIT 1000)"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(jobs))
+            .bind(before.millis())
+            .bind(whose.text())
+            .execute(&mut *write)
+            .await?;
+        let batches = format!(
+            "DELETE FROM batches WHERE created_at <= $1 AND {theirs} \
+             AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.batch_id = batches.id)"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(batches))
+            .bind(before.millis())
+            .bind(whose.text())
+            .execute(&mut *write)
+            .await?;
         write.commit().await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::*;
 
 mod mute;
 
+use crate::store::Whose;
 use crate::store::tests::{Fixture, START, by, fixture, host};
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -325,7 +326,7 @@ async fn what_is_over_for_long_is_forgotten_with_its_output() {
     world.lease(START).await;
     world.say(id, 1, output(0, vec![b'x']), START).await;
     world.say(id, 1, done(Outcome::Succeeded), START).await;
-    world.store().remove_old_jobs(START).await.unwrap();
+    world.store().remove_old_jobs(Whose::Others, START).await.unwrap();
     assert!(world.store().job(world.fixture.tenant, id).await.unwrap().is_none());
     assert_eq!(world.job(waiting).await.state, JobState::Queued);
     let rows = sqlx::query("SELECT * FROM job_output").fetch_all(&world.store().reader).await;

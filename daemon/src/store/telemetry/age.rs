@@ -8,7 +8,7 @@ use gangplank_proto::id::{HostId, TenantId};
 use super::{Readings, Step, merge, put};
 use crate::clock::Timestamp;
 use crate::store::row::{json, parsed, time};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Whose};
 
 /// Rows that are put together in one transaction, so that nobody waits long for it.
 const AT_ONCE: i64 = 500;
@@ -48,12 +48,17 @@ impl Ages {
 }
 
 impl Store {
-    /// Puts older measurements together, and forgets what is too old, of every tenant.
+    /// Puts older measurements together, and forgets what is too old.
     ///
     /// # Errors
     /// When the database fails; what was done stays done.
-    pub async fn age_telemetry(&self, ages: Ages, now: Timestamp) -> Result<(), StoreError> {
-        self.forget(ages, now).await?;
+    pub async fn age_telemetry(
+        &self,
+        whose: Whose,
+        ages: Ages,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.forget(whose, ages, now).await?;
         for (from, to, age) in [
             (Step::MINUTE, Step::FIVE_MINUTES, ages.minutes),
             (Step::FIVE_MINUTES, Step::HOUR, ages.five_minutes),
@@ -61,7 +66,7 @@ impl Store {
             // Whole steps only, so that each is put together once.
             let before = to.start(now.minus(age));
             for _ in 0..TURNS {
-                if self.roll_up(from, to, before).await? < AT_ONCE {
+                if self.roll_up(whose, from, to, before).await? < AT_ONCE {
                     break;
                 }
             }
@@ -70,16 +75,25 @@ impl Store {
     }
 
     /// Puts some steps together. How many there were.
-    async fn roll_up(&self, from: Step, to: Step, before: i64) -> Result<i64, StoreError> {
-        let rows = sqlx::query(
+    async fn roll_up(
+        &self,
+        whose: Whose,
+        from: Step,
+        to: Step,
+        before: i64,
+    ) -> Result<i64, StoreError> {
+        let sql = format!(
             "SELECT tenant_id, host_id, at, readings FROM telemetry \
-             WHERE step = $1 AND at < $2 ORDER BY step, at LIMIT $3",
-        )
-        .bind(from.0)
-        .bind(before)
-        .bind(AT_ONCE)
-        .fetch_all(&self.reader)
-        .await?;
+             WHERE step = $1 AND {} AND at < $3 ORDER BY step, at LIMIT $4",
+            whose.condition()
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(from.0)
+            .bind(whose.text())
+            .bind(before)
+            .bind(AT_ONCE)
+            .fetch_all(&self.reader)
+            .await?;
         if rows.is_empty() {
             return Ok(0);
         }
@@ -112,7 +126,8 @@ impl Store {
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
     }
 
-    async fn forget(&self, ages: Ages, now: Timestamp) -> Result<(), StoreError> {
+    async fn forget(&self, whose: Whose, ages: Ages, now: Timestamp) -> Result<(), StoreError> {
+        let theirs = whose.condition();
         let mut tx = self.write().await?;
         for (sql, age) in [
             ("DELETE FROM telemetry WHERE step = 3600000 AND at < $1", ages.hours),
@@ -121,7 +136,11 @@ impl Store {
             ("DELETE FROM records WHERE at < $1", ages.records),
             ("DELETE FROM telemetry_names WHERE at < $1", ages.names),
         ] {
-            sqlx::query(sql).bind(now.minus(age).millis()).execute(&mut *tx).await?;
+            sqlx::query(sqlx::AssertSqlSafe(format!("{sql} AND {theirs}")))
+                .bind(now.minus(age).millis())
+                .bind(whose.text())
+                .execute(&mut *tx)
+                .await?;
         }
         tx.commit().await?;
         Ok(())

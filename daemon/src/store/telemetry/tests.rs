@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::PageRequest;
 use crate::store::tests::{Fixture, START, by, fixture, host};
+use crate::store::{PageRequest, Whose};
 
 const NAMES: Names = Names { of_host: 3, of_tenant: 4 };
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -116,19 +116,19 @@ async fn measurements_grow_coarser_and_lose_nothing_but_detail() {
         .collect();
     send(&fixture, one, "1", json!(rows)).await;
     assert_eq!(readings(&fixture, one).await.len(), 120);
-    fixture.store.age_telemetry(ages, START.minus(8 * DAY)).await.unwrap();
+    fixture.store.age_telemetry(Whose::Others, ages, START.minus(8 * DAY)).await.unwrap();
     let rolled = readings(&fixture, one).await;
     assert_eq!(rolled.len(), 24);
     assert_eq!(rolled[0].1["cpu"], Reading(5, 10.0, 0.0, 4.0));
     // What comes late is put together with what is there.
     send(&fixture, one, "2", json!([{ "kind": "metrics", "at": at(0), "cpu": 50 }])).await;
     for _ in 0..2 {
-        fixture.store.age_telemetry(ages, START).await.unwrap();
+        fixture.store.age_telemetry(Whose::Others, ages, START).await.unwrap();
         let rolled = readings(&fixture, one).await;
         let all = rolled.iter().map(|(_, readings)| readings["cpu"]).reduce(Reading::with).unwrap();
         assert_eq!((rolled.len() <= 3, all.0, all.3), (true, 121, 50.0));
     }
-    fixture.store.age_telemetry(ages, START.plus(90 * DAY)).await.unwrap();
+    fixture.store.age_telemetry(Whose::Others, ages, START.plus(90 * DAY)).await.unwrap();
     assert!(readings(&fixture, one).await.is_empty());
 }
 
