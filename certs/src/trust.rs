@@ -9,7 +9,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    SignatureScheme,
+    SignatureScheme, SupportedProtocolVersion,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -66,7 +66,7 @@ impl ClientTrust {
         !matches!(self.0, Kind::Nobody)
     }
 
-    /// The client's settings: TLS 1.3 alone, HTTP/1.1 alone, no early data.
+    /// The client's settings for a daemon: TLS 1.3 alone, HTTP/1.1 alone, no early data.
     ///
     /// # Errors
     /// [`TrustError::System`] when the system has no CA certificates.
@@ -79,8 +79,25 @@ impl ClientTrust {
     /// # Errors
     /// As there.
     pub fn config_at(&self, clock: Arc<dyn TimeProvider>) -> Result<Arc<ClientConfig>, TrustError> {
+        self.speaking(&[&rustls::version::TLS13], clock)
+    }
+
+    /// The same for servers of others, some of which speak nothing newer than TLS 1.2.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn config_for_others(&self) -> Result<Arc<ClientConfig>, TrustError> {
+        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+        self.speaking(&versions, Arc::new(DefaultTimeProvider))
+    }
+
+    fn speaking(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        clock: Arc<dyn TimeProvider>,
+    ) -> Result<Arc<ClientConfig>, TrustError> {
         let mut config = ClientConfig::builder_with_details(provider(), clock)
-            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_protocol_versions(versions)?
             .dangerous()
             .with_custom_certificate_verifier(self.verifier()?)
             .with_no_client_auth();

@@ -1,4 +1,4 @@
-//! One HTTP exchange with somebody outside: TLS always, no redirect followed, bounded in time and in
+//! One HTTP exchange with somebody outside: TLS always (1.2 at least), no redirect followed, bounded in time and in
 //! what is read, to addresses only that may be dialled.
 
 use std::net::IpAddr;
@@ -134,7 +134,7 @@ impl HttpClient {
         wait: Duration,
         longest: usize,
     ) -> Result<Self, TrustError> {
-        Ok(Self { tls: trust.config()?, inner: inner.into(), wait, longest })
+        Ok(Self { tls: trust.config_for_others()?, inner: inner.into(), wait, longest })
     }
 
     /// Sends a request, whose method, headers and body are given, to a URL.
