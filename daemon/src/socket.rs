@@ -2,6 +2,7 @@
 //! close codes, pings, and a close whose code arrives.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use gangplank_proto::close::CloseCode;
 use gangplank_proto::id::SessionId;
 use gangplank_terminal::gathering::{GATHERED, Gathering};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
@@ -299,7 +300,8 @@ impl Heartbeat {
     /// Starts the pings.
     #[must_use]
     pub fn start(&self) -> Beat {
-        Beat { heartbeat: self.clone(), due: Instant::now() + self.every, sent: None, missed: 0 }
+        let due = Box::pin(tokio::time::sleep(self.every));
+        Beat { heartbeat: self.clone(), due, sent: None, missed: 0 }
     }
 
     /// How long the peer has been silent.
@@ -329,7 +331,8 @@ impl Heartbeat {
 #[derive(Debug)]
 pub struct Beat {
     heartbeat: Heartbeat,
-    due: Instant,
+    /// One timer for all of them: who waits again for each message would make and drop one each time.
+    due: Pin<Box<Sleep>>,
     /// When the last ping went, in the heartbeat's own time.
     sent: Option<u64>,
     missed: u32,
@@ -339,12 +342,12 @@ impl Beat {
     /// When the next ping is due.
     #[must_use]
     pub fn at(&self) -> Instant {
-        self.due
+        self.due.deadline()
     }
 
     /// Waits until a ping is due. Cancel safe.
-    pub async fn due(&self) {
-        tokio::time::sleep_until(self.due).await;
+    pub async fn due(&mut self) {
+        self.due.as_mut().await;
     }
 
     /// The ping to send now.
@@ -359,7 +362,8 @@ impl Beat {
             return Err(End::close(CloseCode::HeartbeatMissed, "no sign of life"));
         }
         let every = self.heartbeat.every;
-        self.due = Instant::now() + if unanswered { every.min(SECOND_CHANCE) } else { every };
+        let wait = if unanswered { every.min(SECOND_CHANCE) } else { every };
+        self.due.as_mut().reset(Instant::now() + wait);
         let now = life.now();
         self.sent = Some(now);
         Ok(Message::Ping(Bytes::copy_from_slice(&now.to_be_bytes())))

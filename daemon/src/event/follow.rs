@@ -19,6 +19,8 @@ pub struct Follower {
     store: Store,
     listener: Listener,
     after: u64,
+    /// The latest number heard of when it looked last.
+    latest: u64,
     form: Form,
     /// Whether everything before the time of listening is known.
     caught_up: bool,
@@ -43,7 +45,7 @@ impl Heard {
 
 impl Follower {
     pub(super) fn new(store: Store, listener: Listener, after: u64, form: Form) -> Self {
-        Self { store, listener, after, form, caught_up: false }
+        Self { store, listener, after, latest: 0, form, caught_up: false }
     }
 
     /// The topic.
@@ -56,6 +58,12 @@ impl Follower {
     #[must_use]
     pub fn after(&self) -> u64 {
         self.after
+    }
+
+    /// Whether there was more when it looked last than it has told since.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !self.caught_up || self.after < self.latest
     }
 
     /// Waits until there is more. Cancel safe.
@@ -71,6 +79,7 @@ impl Follower {
     /// Reading the store is in a box, because a subscriber that is not behind never does.
     pub async fn next(&mut self) -> Result<Heard, StoreError> {
         let latest = self.listener.latest();
+        self.latest = latest;
         if !self.caught_up {
             return Box::pin(self.passage()).await;
         }

@@ -111,11 +111,11 @@ impl Teller<'_> {
         if heard.is_empty() {
             return Ok(false);
         }
-        let topic = follower.topic();
+        let (topic, behind) = (follower.topic(), follower.is_behind());
         let Heard { gap, texts } = heard;
         let gap = gap.map(|gap| self.gap(topic, gap)).transpose()?;
         self.send(gap.into_iter().chain(texts.into_iter().map(Message::Text))).await?;
-        Ok(true)
+        Ok(behind)
     }
 
     fn gap(&self, topic: Topic, gap: GapRange) -> Result<Message, End> {
