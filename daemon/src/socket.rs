@@ -1,6 +1,8 @@
 //! A WebSocket (RFC 6455) as every part of the daemon uses it: bounded buffers, faults mapped to
 //! close codes, pings, and a close whose code arrives.
 
+mod fragments;
+
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, Pro
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 
+use self::fragments::Counted;
 use crate::guard::{Guard, Misdeed, Pace};
 use crate::inspect::{Direction, Slot};
 
@@ -92,7 +95,7 @@ pub struct Socket<S> {
 /// The reading half.
 #[derive(Debug)]
 pub struct Reader<S> {
-    stream: SplitStream<WebSocketStream<S>>,
+    stream: SplitStream<WebSocketStream<Counted<S>>>,
     life: Arc<Life>,
     /// Who is told when the peer breaks the protocol.
     blame: Option<(Guard, IpAddr)>,
@@ -104,7 +107,7 @@ pub struct Reader<S> {
 /// The writing half.
 #[derive(Debug)]
 pub struct Writer<S> {
-    sink: SplitSink<WebSocketStream<S>, Message>,
+    sink: SplitSink<WebSocketStream<Counted<S>>, Message>,
     gathering: Gathering,
     /// Who may look at what goes by.
     slot: Option<Arc<Slot>>,
@@ -150,6 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .max_write_buffer_size(4 * message.max(1 << 16))
             .max_message_size(Some(message))
             .max_frame_size(Some(message));
+        let stream = Counted::new(stream);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         let (sink, stream) = socket.split();
         let life = Arc::new(Life {
@@ -419,6 +423,9 @@ fn fault(error: &WsError) -> End {
         WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
         WsError::Protocol(_) | WsError::Capacity(_) => {
             End::close(CloseCode::Protocol, "protocol error")
+        }
+        WsError::Io(error) if fragments::is_cause(error) => {
+            End::close(CloseCode::Policy, "too many fragments")
         }
         _ => End::Gone,
     }
