@@ -3,10 +3,14 @@
 //! Hashing is slow on purpose, so it runs off the async threads and only a few at a time; everybody
 //! else keeps working meanwhile.
 
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::{
+    self, Decimal, Ident, Output, ParamsString, PasswordHash, PasswordHasher, PasswordVerifier,
+    Salt, SaltString,
+};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use gangplank_proto::secret::Secret;
 use tokio::sync::Semaphore;
 
@@ -53,13 +57,15 @@ pub enum Verdict {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
+    /// What the hashes of before were computed in, as many as there are permits.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Passwords {
     /// At most `parallel` hashes are computed at once; each takes 19 MiB.
     #[must_use]
     pub fn new(parallel: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(parallel.max(1))) }
+        Self { permits: Arc::new(Semaphore::new(parallel.max(1))), memory: Arc::default() }
     }
 
     /// The hash to keep of a new password, in PHC form.
@@ -77,10 +83,11 @@ impl Passwords {
     /// The hash of a password that was accepted before, whatever its length.
     pub(super) async fn hash_any(&self, password: &Secret) -> Result<String, PasswordError> {
         let password = password.clone();
-        self.off_thread(move || {
+        self.off_thread(move |memory| {
             let salt = random::bytes::<16>().map_err(|e| PasswordError::Hash(e.to_string()))?;
             let salt = SaltString::encode_b64(&salt).map_err(failed)?;
-            let hash = Argon2::default().hash_password(password.expose().as_bytes(), &salt);
+            let argon2 = Argon2In(RefCell::new(memory));
+            let hash = argon2.hash_password(password.expose().as_bytes(), &salt);
             Ok(hash.map_err(failed)?.to_string())
         })
         .await?
@@ -97,23 +104,79 @@ impl Passwords {
     ) -> Result<Verdict, PasswordError> {
         let password = password.clone();
         let hash = hash.map(str::to_owned);
-        self.off_thread(move || verify(password.expose(), hash.as_deref())).await
+        self.off_thread(move |memory| verify(password.expose(), hash.as_deref(), memory)).await
     }
 
     async fn off_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let stopped = |cause: &dyn std::fmt::Display| PasswordError::Hash(cause.to_string());
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(|error| stopped(&error))?;
+        let memory = Arc::clone(&self.memory);
         tokio::task::spawn_blocking(move || {
             // The permit goes with the work: a caller who gives up does not free the processor.
             let _permit = permit;
-            work()
+            let kept = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut blocks = kept().pop().unwrap_or_default();
+            let done = work(&mut blocks);
+            kept().push(blocks);
+            done
         })
         .await
         .map_err(|error| stopped(&error))
+    }
+}
+
+/// argon2 in memory that is used again and again. Many threads take turns at hashing, and the
+/// allocator would keep the memory of a hash for each of them.
+struct Argon2In<'m>(RefCell<&'m mut Vec<Block>>);
+
+impl PasswordHasher for Argon2In<'_> {
+    type Params = Params;
+
+    fn hash_password<'a>(
+        &self,
+        password: &[u8],
+        salt: impl Into<Salt<'a>>,
+    ) -> password_hash::Result<PasswordHash<'a>> {
+        self.hash_password_customized(password, None, None, Params::default(), salt)
+    }
+
+    fn hash_password_customized<'a>(
+        &self,
+        password: &[u8],
+        algorithm: Option<Ident<'a>>,
+        version: Option<Decimal>,
+        params: Params,
+        salt: impl Into<Salt<'a>>,
+    ) -> password_hash::Result<PasswordHash<'a>> {
+        let algorithm = algorithm.map(Algorithm::try_from).transpose()?.unwrap_or_default();
+        let version = version.map(Version::try_from).transpose()?.unwrap_or_default();
+        let salt = salt.into();
+        let mut buffer = [0; Salt::MAX_LENGTH];
+        let bytes = salt.decode_b64(&mut buffer)?;
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let mut blocks = self.0.borrow_mut();
+        blocks.resize(params.block_count(), Block::new());
+        let written = ParamsString::try_from(&params)?;
+        let argon2 = Argon2::new(algorithm, version, params);
+        let output = Output::init_with(length, |out| {
+            Ok(argon2.hash_password_into_with_memory(
+                password,
+                bytes,
+                out,
+                blocks.as_mut_slice(),
+            )?)
+        })?;
+        Ok(PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: written,
+            salt: Some(salt),
+            hash: Some(output),
+        })
     }
 }
 
@@ -121,7 +184,7 @@ fn failed(error: argon2::password_hash::Error) -> PasswordError {
     PasswordError::Hash(error.to_string())
 }
 
-fn verify(password: &str, hash: Option<&str>) -> Verdict {
+fn verify(password: &str, hash: Option<&str>, memory: &mut Vec<Block>) -> Verdict {
     let too_long = password.len() > LONGEST_PASSWORD;
     match hash {
         Some(hash) if is_bcrypt(hash) && password.len() <= BCRYPT_BYTES => {
@@ -131,25 +194,27 @@ fn verify(password: &str, hash: Option<&str>) -> Verdict {
             }
         }
         Some(hash) if !is_bcrypt(hash) && !too_long => {
-            let Ok(parsed) = PasswordHash::new(hash) else { return nobody(password) };
-            let argon2 = Argon2::default();
+            let Ok(parsed) = PasswordHash::new(hash) else {
+                return nobody(password, memory);
+            };
+            let argon2 = Argon2In(RefCell::new(memory));
             match argon2.verify_password(password.as_bytes(), &parsed) {
                 Ok(()) if outdated(&parsed) => Verdict::RightButOld,
                 Ok(()) => Verdict::Right,
                 Err(_) => Verdict::Wrong,
             }
         }
-        _ => nobody(password),
+        _ => nobody(password, memory),
     }
 }
 
 /// Works as long as for somebody, to say no.
-fn nobody(password: &str) -> Verdict {
+fn nobody(password: &str, memory: &mut Vec<Block>) -> Verdict {
     let bytes = password.as_bytes();
     let bytes = bytes.get(..LONGEST_PASSWORD).unwrap_or(bytes);
     if let Ok(parsed) = PasswordHash::new(NOBODY) {
         // Nobody's hash is no password's; the result is of no interest, only the time.
-        let _ = Argon2::default().verify_password(bytes, &parsed);
+        let _ = Argon2In(RefCell::new(memory)).verify_password(bytes, &parsed);
     }
     Verdict::Wrong
 }
@@ -200,6 +265,25 @@ mod tests {
             assert_eq!(verify(&format!("{full}q")).await, Verdict::Wrong);
             assert_eq!(verify("p").await, Verdict::Wrong);
         }
+    }
+
+    #[tokio::test]
+    async fn memory_is_used_again_and_changes_no_hash() {
+        let passwords = Passwords::new(2);
+        let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+        let hash = Argon2::default().hash_password(b"the same", &salt).unwrap().to_string();
+        for _ in 0..3 {
+            for (text, verdict) in [("the same", Verdict::Right), ("another", Verdict::Wrong)] {
+                let (one, other) = (secret(text), secret("nobody's"));
+                let both = tokio::join!(
+                    passwords.verify(&one, Some(&hash)),
+                    passwords.verify(&other, None)
+                );
+                assert_eq!((both.0.unwrap(), both.1.unwrap()), (verdict, Verdict::Wrong));
+            }
+        }
+        let kept = passwords.memory.lock().unwrap();
+        assert!((1..=2).contains(&kept.len()), "{}", kept.len());
     }
 
     #[tokio::test]
