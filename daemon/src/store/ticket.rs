@@ -1,8 +1,9 @@
 //! Tickets: rights to open one socket, kept as hashes.
 
 use gangplank_proto::id::{LoginId, TenantId};
-use gangplank_proto::limit::TICKETS_PER_LOGIN;
+use gangplank_proto::limit::{TICKET_LIFE, TICKETS_PER_LOGIN};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::audit::append;
 use super::login::find_principal;
@@ -81,13 +82,15 @@ impl Store {
     ) -> Result<Option<StoredTicket>, StoreError> {
         let mut reader = self.reader.acquire().await?;
         let row = sqlx::query(
-            "SELECT tenant_id, login_id, target FROM tickets WHERE hash = $1 AND expires_at > $2",
+            "SELECT tenant_id, login_id, target, issued_at, expires_at FROM tickets WHERE hash = $1",
         )
         .bind(hash)
-        .bind(now.millis())
         .fetch_optional(&mut *reader)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        if !is_in_time(&row, now)? {
+            return Ok(None);
+        }
         let tenant: TenantId = parsed(&row, "tenant_id")?;
         let login: LoginId = parsed(&row, "login_id")?;
         let target = row.try_get("target")?;
@@ -109,7 +112,8 @@ impl Store {
     ) -> Result<Option<StoredTicket>, StoreError> {
         let mut write = self.write().await?;
         let row = sqlx::query(
-            "DELETE FROM tickets WHERE hash = $1 RETURNING tenant_id, login_id, target, expires_at",
+            "DELETE FROM tickets WHERE hash = $1 \
+             RETURNING tenant_id, login_id, target, issued_at, expires_at",
         )
         .bind(hash)
         .fetch_optional(&mut *write)
@@ -118,7 +122,7 @@ impl Store {
         let tenant: TenantId = parsed(&row, "tenant_id")?;
         let login: LoginId = parsed(&row, "login_id")?;
         let taken: String = row.try_get("target")?;
-        let found = if time(&row, "expires_at")? > by.at {
+        let found = if is_in_time(&row, by.at)? {
             find_principal(&mut write, tenant, login, false, by.at).await?
         } else {
             None
@@ -133,6 +137,13 @@ impl Store {
         write.commit().await?;
         Ok(found.map(|(principal, _)| StoredTicket { principal, target: taken }))
     }
+}
+
+/// Whether a ticket's time has begun and is not over. One of a time to come was made before the clock
+/// was set back, and must not live again; two machines' clocks may differ by less than a ticket's life.
+fn is_in_time(row: &SqliteRow, now: Timestamp) -> Result<bool, StoreError> {
+    let has_begun = time(row, "issued_at")? <= now.plus(TICKET_LIFE);
+    Ok(has_begun && time(row, "expires_at")? > now)
 }
 
 /// Enough of the hash to tell tickets apart in the audit.
