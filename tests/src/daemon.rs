@@ -26,6 +26,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct Daemon {
     directory: PathBuf,
     settings: Vec<(String, String)>,
+    /// Further variables of its environment.
+    variables: Vec<(String, String)>,
     process: Mutex<Process>,
     /// Logs of the processes that ran before a restart.
     before: Mutex<String>,
@@ -58,7 +60,12 @@ impl Daemon {
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let settings =
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self::launch(scratch::directory(), settings, "127.0.0.1")
+        Self::launch(scratch::directory(), settings, &[], "127.0.0.1")
+    }
+
+    /// Starts a daemon with variables in its environment that are no settings.
+    pub fn in_environment(variables: &[(&str, &str)]) -> Self {
+        Self::launch(scratch::directory(), Vec::new(), variables, "127.0.0.1")
     }
 
     /// As [`Daemon::with`], listening on an address of a network that the test made.
@@ -66,22 +73,30 @@ impl Daemon {
         let names = ("server.names", address);
         let settings = settings.iter().chain([&names]);
         let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        Self::launch(scratch::directory(), settings.collect(), address)
+        Self::launch(scratch::directory(), settings.collect(), &[], address)
     }
 
     /// Starts a daemon whose data directory is made at `directory`.
     pub fn in_directory(directory: &Path) -> Self {
-        Self::launch(directory.to_owned(), Vec::new(), "127.0.0.1")
+        Self::launch(directory.to_owned(), Vec::new(), &[], "127.0.0.1")
     }
 
-    fn launch(directory: PathBuf, settings: Vec<(String, String)>, address: &str) -> Self {
+    fn launch(
+        directory: PathBuf,
+        settings: Vec<(String, String)>,
+        variables: &[(&str, &str)],
+        address: &str,
+    ) -> Self {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables: Vec<_> = owned.collect();
         // A port that nobody takes while the daemon is away between two starts.
-        let process = launch(&directory, &settings, &format!("{address}:{}", free_port()));
+        let listen = format!("{address}:{}", free_port());
+        let process = launch(&directory, &settings, &variables, &listen);
         let ready = ready(&process);
         let address = listening(&process);
         let (process, before) = (Mutex::new(process), Mutex::default());
         let ca = ready.ca.clone();
-        Self { directory, settings, process, before, ready, address, ca }
+        Self { directory, settings, variables, process, before, ready, address, ca }
     }
 
     /// The same daemon, whose certificate is known to be signed by another CA than its own.
@@ -170,7 +185,7 @@ impl Daemon {
         let mut process = self.process();
         process.kill();
         self.before.lock().unwrap_or_else(PoisonError::into_inner).push_str(&process.log());
-        *process = launch(&self.directory, &self.settings, self.authority());
+        *process = launch(&self.directory, &self.settings, &self.variables, self.authority());
         let again = ready(&process);
         assert_eq!(again.url, self.ready.url);
         assert_eq!(listening(&process), self.address);
@@ -198,12 +213,18 @@ impl Daemon {
     }
 }
 
-fn launch(directory: &Path, settings: &[(String, String)], listen: &str) -> Process {
+fn launch(
+    directory: &Path,
+    settings: &[(String, String)],
+    variables: &[(String, String)],
+    listen: &str,
+) -> Process {
     let mut command = Command::new(program::gangplankd());
     command.args(["up", "--json", "--listen", listen, "--data-dir"]).arg(directory);
     // Jobs that no test ordered would be in their way.
     command.env("GANGPLANK_JOBS__REPORT_EVERY", "0s");
     set(&mut command, settings);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     Process::start("gangplankd", &command)
 }
 

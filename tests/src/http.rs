@@ -40,6 +40,7 @@ pub struct Client {
     cookie: Option<String>,
     bearer: Option<String>,
     extra: Vec<(String, String)>,
+    watched: bool,
 }
 
 /// A complete answer.
@@ -121,6 +122,7 @@ impl Client {
             cookie: None,
             bearer: None,
             extra: Vec::new(),
+            watched: false,
         }
     }
 
@@ -128,6 +130,13 @@ impl Client {
     #[must_use]
     pub fn from_address(mut self, last: u8) -> Self {
         self.from = Ipv4Addr::new(127, 0, 0, last).into();
+        self
+    }
+
+    /// The same way, to a daemon in none of whose answers there may be a secret that a test made.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.watched = true;
         self
     }
 
@@ -337,10 +346,18 @@ impl Client {
             let _ = wire.read_to_end(&mut answer).await;
             io::Result::Ok(answer)
         };
-        timeout(ANSWER, exchange)
+        let answer = timeout(ANSWER, exchange)
             .await
             .expect("the daemon closes the connection in time")
-            .expect("the daemon can be reached")
+            .expect("the daemon can be reached");
+        self.sees_no_secret(&answer);
+        answer
+    }
+
+    /// Looks for a test's secret in what a watched daemon answered.
+    pub(crate) fn sees_no_secret(&self, answer: &[u8]) {
+        let text = String::from_utf8_lossy(answer);
+        assert!(!self.watched || !text.contains("CANARY-"), "a secret was answered: {text}");
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`daemon`], [`keeper`] and [`agent`] run the programs, [`sshd`] a real OpenSSH server, [`nginx`] a
 //! real reverse proxy, [`mod@redis`] a real Redis, [`docker`] a real container engine and [`browser`] a real Chromium, with which [`console`] works as a person does;
 //! [`mod@line`] is the way from it to the daemon, and [`tunnel`] the way from an agent, to be cut.
+//! [`rig`] is a daemon under attack, and [`farm`] where nobody should call;
 //! [`http`] and [`ws`] speak to the daemon with full control over every header; [`page`] behaves as
 //! the console's terminal page does, and [`patchmon`] as the programs of another vocabulary do.
 //!
@@ -19,8 +20,10 @@ pub mod channel;
 pub mod console;
 pub mod daemon;
 pub mod devtools;
+pub mod disk;
 pub mod docker;
 pub mod eventually;
+pub mod farm;
 pub mod fleet;
 pub mod helper;
 pub mod http;
@@ -43,6 +46,7 @@ pub mod redis;
 pub mod release;
 pub mod returning;
 pub mod rig;
+pub mod routes;
 pub mod scratch;
 pub mod service_manager;
 pub mod site;

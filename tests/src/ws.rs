@@ -116,18 +116,20 @@ impl Upgrade<'_> {
         let (status, headers) = parse_head(&read[..end]).ok_or(io::ErrorKind::InvalidData)?;
         if status.as_u16() != 101 {
             let _ = wire.read_to_end(&mut read).await;
+            self.client.sees_no_secret(&read);
             return Ok(Err(Box::new(parse_answer(&read).ok_or(io::ErrorKind::InvalidData)?)));
         }
         assert_eq!(headers["sec-websocket-accept"], derive_accept_key(key.as_bytes()));
-        let protocol = headers
-            .get("sec-websocket-protocol")
-            .map(|value| value.to_str().expect("a token").to_owned());
+        let text =
+            |name: &str| headers.get(name).map(|value| value.to_str().expect("text").to_owned());
+        let (protocol, extensions) =
+            (text("sec-websocket-protocol"), text("sec-websocket-extensions"));
         // The tests send what is over the daemon's limits, so this side has none that matter.
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let rest = read.split_off(end + 4);
         let stream =
             WebSocketStream::from_partially_read(wire, rest, Role::Client, Some(config)).await;
-        Ok(Ok(Socket { stream, protocol }))
+        Ok(Ok(Socket { stream, protocol, extensions }))
     }
 }
 
@@ -135,6 +137,7 @@ impl Upgrade<'_> {
 pub struct Socket {
     stream: WebSocketStream<Box<dyn Wire>>,
     protocol: Option<String>,
+    extensions: Option<String>,
 }
 
 impl fmt::Debug for Socket {
@@ -174,6 +177,11 @@ impl Socket {
         self.stream.into_inner()
     }
 
+    /// The extensions that the daemon agreed to.
+    pub fn extensions(&self) -> Option<&str> {
+        self.extensions.as_deref()
+    }
+
     /// Sends a text message.
     pub async fn text(&mut self, text: &str) {
         self.message(Message::text(text)).await;
@@ -203,6 +211,16 @@ impl Socket {
     /// Sends any message. A peer that has gone shows itself at the next read, not here.
     pub async fn message(&mut self, message: Message) {
         let _ = timeout(ANSWER, self.stream.send(message)).await.expect("the peer reads");
+    }
+
+    /// Sends bytes that need not be frames. A peer that has gone shows itself at the next read.
+    pub async fn raw(&mut self, bytes: &[u8]) {
+        let wire = self.stream.get_mut();
+        let sent = async {
+            wire.write_all(bytes).await?;
+            wire.flush().await
+        };
+        let _ = timeout(ANSWER, sent).await.expect("the peer reads");
     }
 
     /// The next message.

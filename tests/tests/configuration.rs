@@ -11,6 +11,7 @@ use std::{
 
 use gangplank_tests::{
     daemon::Daemon,
+    disk::Disk,
     eventually,
     process::{self, Finished, Process},
     program, scratch,
@@ -218,24 +219,12 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_recovers() {
-    let directory = scratch::directory();
-    let mount = directory.join("small");
-    fs::create_dir(&mount).expect("our own directory");
-    scratch::at_exit(&format!("umount -l '{}'", mount.display()));
-    process::succeed(
-        Command::new(program::installed("mount"))
-            .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
-            .arg(&mount),
-    );
-    let daemon = Daemon::in_directory(&mount.join("data"));
+    let disk = Disk::of("24m");
+    let daemon = Daemon::in_directory(&disk.path().join("data"));
     let admin = daemon.admin().await;
     let kept = admin.add_host("before", None).await;
 
-    let filler = mount.join("filler");
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("cat /dev/zero > '{}'", filler.display()));
-    assert_ne!(process::run(&command).code, Some(0), "the disk must be full");
-
+    disk.fill();
     let body = json!({ "friendly_name": "while full", "labels": ["full"] });
     let mut refused = 0;
     for _ in 0..1000 {
@@ -256,7 +245,7 @@ async fn a_full_disk_refuses_and_recovers() {
     daemon.client().get("/healthz").await.expect(200);
     assert!(daemon.runs());
 
-    fs::remove_file(&filler).expect("our own file");
+    disk.free();
     let made = eventually::until(Duration::from_secs(20), "writes to work again", || async {
         let answer = admin.post("/api/v1/hosts", json!({ "friendly_name": "after" })).await;
         (answer.status == 201).then(|| answer.json())

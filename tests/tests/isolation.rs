@@ -16,46 +16,10 @@ use estate::Estate;
 use gangplank_tests::{
     http::{Answer, Client},
     internal::Service,
+    routes::Route,
 };
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqlitePool, sqlite::SqliteConnectOptions};
-
-/// An entry of the daemon's document.
-struct Route {
-    method: String,
-    path: String,
-    socket: bool,
-    takes: Vec<String>,
-}
-
-impl Route {
-    fn parameters(&self) -> Vec<&str> {
-        let parts = self.path.split('/').filter_map(|part| part.strip_prefix('{'));
-        parts.filter_map(|part| part.strip_suffix('}')).collect()
-    }
-
-    fn takes(&self, scheme: &str) -> bool {
-        self.takes.iter().any(|taken| taken == scheme)
-    }
-}
-
-async fn routes(client: &Client) -> Vec<Route> {
-    let document = client.get("/api/v1/openapi.json").await.expect(200).json();
-    let mut routes = Vec::new();
-    for (path, methods) in document["paths"].as_object().expect("paths") {
-        for (method, operation) in methods.as_object().expect("methods") {
-            let security = operation["security"].as_array().expect("a list");
-            let names = security.iter().flat_map(|one| one.as_object().expect("an object").keys());
-            routes.push(Route {
-                method: method.to_uppercase(),
-                path: path.clone(),
-                socket: operation["responses"]["101"].is_object(),
-                takes: names.cloned().collect(),
-            });
-        }
-    }
-    routes
-}
 
 /// Routes whose parameters name nothing of a tenant, or whose callers are above tenants.
 const ABOVE: [(&str, &str); 5] = [
@@ -118,7 +82,7 @@ async fn what_is_another_tenant_s_is_what_does_not_exist() {
     let theirs = Estate::of_the_first(&service.daemon).await;
     let mine = Estate::of_a_new_tenant(&service.daemon, &theirs.admin, "mine").await;
     let (mut asked, mut times) = (0, [Vec::new(), Vec::new()]);
-    for route in routes(&mine.admin).await {
+    for route in mine.admin.routes().await {
         let parameters = route.parameters();
         if parameters.is_empty() || ABOVE.iter().any(|(path, _)| *path == route.path) {
             continue;
@@ -217,7 +181,7 @@ async fn no_list_shows_what_is_another_tenant_s() {
     let ids = ids(&store, &theirs).await;
     assert!(ids.len() > 10, "{ids:?}");
     let mut lists = 0;
-    for route in routes(&mine.admin).await {
+    for route in mine.admin.routes().await {
         if route.method != "GET" || !route.parameters().is_empty() || route.socket {
             continue;
         }

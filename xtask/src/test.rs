@@ -27,6 +27,7 @@ const NEEDS: &[Need] = &[
     Need { program: "dash", package: "dash" },
     Need { program: "dbus-daemon", package: "dbus-daemon" },
     Need { program: "dockerd", package: "docker.io" },
+    Need { program: "faketime", package: "faketime" },
     Need { program: "ip", package: "iproute2" },
     Need { program: "lynis", package: "lynis" },
     Need { program: "nginx", package: "nginx-light" },

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use gangplank_tests::rig::times;
 use serde_json::{Value, json};
 
-use crate::{RIG, TURN, times};
+use crate::{RIG, TURN};
 
 #[tokio::test]
 async fn a_disabled_user_loses_twenty_sockets_at_once() {

@@ -1,11 +1,12 @@
 //! Requests with two readings, strange paths, foreign identities, endless bodies.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
+use gangplank_tests::rig::{Footprint, times};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{RIG, TURN, times};
+use crate::{RIG, TURN};
 
 async fn ask(head: &str) -> String {
     let client = RIG.attacker(40);
@@ -105,13 +106,7 @@ async fn nobody_becomes_somebody_by_a_header() {
 async fn endless_bodies_cost_no_memory() {
     let _turn = TURN.lock().await;
     let control = RIG.control().await;
-    let memory = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", RIG.daemon().pid()));
-        let status = status.expect("a running daemon");
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("a size");
-        let kib = line.split_whitespace().nth(1).expect("a number");
-        kib.parse::<u64>().expect("a number")
-    };
+    let memory = || Footprint::of(RIG.daemon().pid()).memory;
     let before = memory();
     for path in ["/api/v1/auth/login", "/api/v1/auth/token"] {
         let head = format!(
@@ -140,7 +135,7 @@ async fn endless_bodies_cost_no_memory() {
         let _ = tokio::time::timeout(Duration::from_secs(30), read).await.expect("an end");
     }
     let grown = memory().saturating_sub(before);
-    assert!(grown < 64 << 10, "{grown} KiB more");
+    assert!(grown < 64 << 20, "{grown} bytes more");
     RIG.holds(control).await;
 }
 
@@ -167,5 +162,70 @@ async fn what_is_logged_stays_in_its_line() {
         !log.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z ERROR forged")),
         "{log}"
     );
+    RIG.holds(control).await;
+}
+
+const OPENING: &str = "GET /api/v1/ws/events?topics=hosts HTTP/1.1\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[tokio::test]
+async fn no_connection_becomes_anything_but_a_websocket() {
+    let _turn = TURN.lock().await;
+    let control = RIG.control().await;
+    let cookie = RIG.daemon().admin().await.cookie().expect("a login").to_owned();
+    let own = format!("Host: HOST\r\nOrigin: {}\r\nCookie: {cookie}\r\n", RIG.daemon().url());
+    let second = "GET /healthz?smuggled HTTP/1.1\r\nHost: HOST\r\n\r\n";
+    for upgrade in ["h2c", "foo", "TLS/1.3", "websocket, h2c", "h2c, websocket", "websocket/13", ""]
+    {
+        let head = format!("{OPENING}{own}Connection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n");
+        let answer = ask(&format!("{head}{second}")).await;
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(["400", "426"].contains(&status), "{upgrade}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{upgrade}: {answer}");
+    }
+    let settings =
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+    let answer = ask(&format!("GET /healthz HTTP/1.1\r\nHost: HOST\r\n{settings}\r\n")).await;
+    assert!(!answer.starts_with("HTTP/1.1 101"), "{answer}");
+    let preface = ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert!(preface.is_empty() || preface.starts_with("HTTP/1.1 "), "{preface}");
+    RIG.holds(control).await;
+}
+
+#[tokio::test]
+async fn a_request_names_one_host_and_that_is_ours() {
+    let _turn = TURN.lock().await;
+    let control = RIG.control().await;
+    let port = RIG.client().authority().rsplit(':').next().expect("a port").to_owned();
+    let cookie = RIG.daemon().admin().await.cookie().expect("a login").to_owned();
+    for (host, wanted) in [
+        (String::new(), "400"),
+        ("Host: HOST\r\nHost: HOST\r\n".to_owned(), "400"),
+        ("Host: HOST\r\nHost: evil.example\r\n".to_owned(), "400"),
+        ("Host: HOST, evil.example\r\n".to_owned(), "42"),
+        ("Host: \r\n".to_owned(), "4"),
+        (format!("Host: rebound.example:{port}\r\n"), "421"),
+        (format!("Host: 127.0.0.1.evil.example:{port}\r\n"), "421"),
+        (format!("Host: localhost.evil.example:{port}\r\n"), "421"),
+        (format!("Host: 127.1:{port}\r\n"), "421"),
+        (format!("Host: 2130706433:{port}\r\n"), "421"),
+        (format!("Host: user@127.0.0.1:{port}\r\n"), "4"),
+    ] {
+        for target in ["/api/v1/hosts", "/", "/healthz"] {
+            let head =
+                format!("GET {target} HTTP/1.1\r\nConnection: close\r\nCookie: {cookie}\r\n");
+            let answer = ask(&format!("{head}{host}\r\n")).await;
+            let status = answer.split(' ').nth(1).unwrap_or_default();
+            assert!(status.starts_with(wanted.trim_end_matches('2')), "{host:?}: {answer}");
+        }
+        let head =
+            format!("{OPENING}Connection: Upgrade\r\nUpgrade: websocket\r\nCookie: {cookie}\r\n");
+        let answer = ask(&format!("{head}Origin: {}\r\n{host}\r\n", RIG.daemon().url())).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{host:?}: {answer}");
+    }
+    // The authority of an absolute target counts before what `Host` says.
+    let absolute = format!("GET https://rebound.example:{port}/api/v1/hosts HTTP/1.1\r\n");
+    let answer = ask(&format!("{absolute}Host: HOST\r\nCookie: {cookie}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
     RIG.holds(control).await;
 }

@@ -3,8 +3,13 @@
 
 mod authentication;
 mod browser;
+mod credentials;
+mod egress;
+mod flood;
 mod frames;
 mod http;
+mod payloads;
+mod sockets;
 mod table;
 mod terminal;
 mod tls;
@@ -18,11 +23,9 @@ use tokio::sync::Mutex;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 static RIG: LazyLock<Rig> = LazyLock::new(|| {
-    Rig::with(&[("limits.establish", "3s"), ("limits.anonymous_sockets_per_ip", "1000")])
+    Rig::with(&[
+        ("limits.establish", "3s"),
+        ("limits.anonymous_sockets_per_ip", "1000"),
+        ("webhooks.attempts", "1"),
+    ])
 });
-
-/// How often something is done, or longer where `GANGPLANK_SOAK_ATTACKS` says so.
-fn times(count: usize) -> usize {
-    let longer = std::env::var("GANGPLANK_SOAK_ATTACKS").ok().and_then(|text| text.parse().ok());
-    count * longer.unwrap_or(1)
-}

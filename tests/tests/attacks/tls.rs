@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gangplank_tests::eventually;
+use gangplank_tests::{eventually, rig::times};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
 };
 
-use crate::{RIG, TURN, times};
+use crate::{RIG, TURN};
 
 const SOON: Duration = Duration::from_secs(30);
 
