@@ -2,5 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  test: { include: ["test/**/*.test.ts", "client/test/**/*.test.ts"], environment: "happy-dom" },
+  test: {
+    include: ["test/**/*.test.{ts,tsx}", "client/test/**/*.test.ts"],
+    environment: "happy-dom",
+  },
 });

@@ -93,6 +93,7 @@ async fn what_is_published_is_in_the_feed_and_waits_while_it_is_paused() {
     fits(&mut browser, "the feed").await;
 
     // The daemon is away and comes back: the bar says so, and nothing is missed.
+    browser.keys("n").await;
     daemon.signal(Signal::SIGKILL);
     browser.until("the bar", "document.querySelector('.head [data-connection=waiting]')").await;
     browser.shows("Not connected").await;
@@ -100,6 +101,94 @@ async fn what_is_published_is_in_the_feed_and_waits_while_it_is_paused() {
     daemon.admin().await.tell("alerts", alert("away", "It was told meanwhile")).await;
     browser.shows("It was told meanwhile").await;
     browser.until("the bar", "document.querySelector('.head [data-connection=open]')").await;
+}
+
+/// Alerts with the numbers `from` to `to`, in the order in which they are told.
+async fn flood(admin: &Client, from: u32, to: u32) {
+    let numbers: Vec<u32> = (from..=to).collect();
+    for some in numbers.chunks(500) {
+        let alerts = some.iter().map(|n| alert(&format!("f{n}"), &format!("Flood {n} of many")));
+        admin.tell("alerts", alerts.collect()).await;
+    }
+}
+
+/// The numbers of all alerts of the flood that the page holds, as it draws them from the top to the
+/// end.
+async fn walked(browser: &mut Browser) -> Vec<u64> {
+    // Told one by one, since only what is seen is drawn.
+    let walk = "(async () => {
+        const main = document.querySelector('main');
+        const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+        const seen = new Set();
+        let most = 0;
+        main.scrollTo({ top: 0 });
+        for (let still = 0; still < 4;) {
+            await frame();
+            const rows = [...document.querySelectorAll('.entries > .entry')];
+            most = Math.max(most, rows.length);
+            for (const row of rows) {
+                const number = /Flood (\\d+) of/.exec(row.innerText)?.[1];
+                if (number) seen.add(Number(number));
+            }
+            const before = main.scrollTop;
+            main.scrollBy({ top: main.clientHeight / 2 });
+            still = main.scrollTop === before ? still + 1 : 0;
+        }
+        main.scrollTo({ top: 0 });
+        return { most, seen: [...seen] };
+    })()";
+    let found = browser.eval(walk).await;
+    assert!(found["most"].as_u64().is_some_and(|most| most < 80), "drawn: {}", found["most"]);
+    let seen = found["seen"].as_array().expect("numbers");
+    seen.iter().map(|number| number.as_u64().expect("a number")).collect()
+}
+
+#[tokio::test]
+async fn a_flood_is_drawn_only_as_far_as_it_is_seen_and_nothing_of_it_is_lost() {
+    const MANY: u32 = 5_000;
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    one_host(&admin).await;
+    let mut browser = login(&daemon).await;
+    goto(&mut browser, &daemon, "feed?channel=alerts").await;
+    browser.until("the feed to be live", LIVE).await;
+    browser.shows("Nothing has happened yet").await;
+    // Half of it comes while it is followed, half while it is paused.
+    flood(&admin, 1, MANY / 2).await;
+    browser.shows(&format!("Flood {} of many", MANY / 2)).await;
+    browser.keys(" ").await;
+    browser.shows("Paused").await;
+    flood(&admin, MANY / 2 + 1, MANY).await;
+    browser.shows(&format!("Paused: {} wait", MANY / 2)).await;
+    assert_eq!(browser.eval(&rows("Flood 2501 of")).await, 0, "it is paused");
+    browser.keys("n").await;
+    // The newest is on top.
+    let top = "document.querySelector('.entries > .entry').innerText.includes('Flood 5000 of')";
+    browser.until("the newest on top", top).await;
+    let drawn = "document.querySelectorAll('.entries > .entry').length";
+    assert!(browser.eval(drawn).await.as_u64().is_some_and(|drawn| drawn < 80));
+    // All of it is there, in its order, and by keyboard.
+    let mut all = walked(&mut browser).await;
+    assert!(all.is_sorted_by(|a, b| a > b), "newest first");
+    all.reverse();
+    assert_eq!(all, (1..=u64::from(MANY)).collect::<Vec<_>>());
+    browser.keys("jj").await;
+    let second = "document.activeElement.innerText.includes('Flood 4999 of')";
+    browser.until("the second row to have the focus", second).await;
+    let place = "document.activeElement.ariaPosInSet + ' of ' + document.activeElement.ariaSetSize";
+    assert_eq!(browser.eval(place).await, "2 of 5000");
+    // While somebody reads, rows stay where they are.
+    flood(&admin, MANY + 1, MANY + 3).await;
+    browser.shows("3 newer").await;
+    browser.until("the focus to stay", second).await;
+    browser.keys("n").await;
+    browser.shows("Flood 5003 of many").await;
+    // A filter looks through all of it.
+    browser.keys("/").await;
+    browser.keys("flood 1700").await;
+    browser.shows("Flood 1700 of many").await;
+    browser.until("the one alert alone", &format!("{} === 1", rows("Flood"))).await;
+    fits(&mut browser, "the flood").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { type Entry, entryOf, FEEDS } from "../src/feed/entry";
-import { add, below, EMPTY, EVERYTHING, HELD, matches, pause, resume } from "../src/feed/log";
+import {
+  add,
+  below,
+  EMPTY,
+  EVERYTHING,
+  HELD,
+  HELD_TEXT,
+  matches,
+  pause,
+  resume,
+} from "../src/feed/log";
+import { offsetOf, windowOf } from "../src/feed/window";
 
 const entry = (seq: number, more: Partial<Entry> = {}): Entry => ({
   seq,
@@ -10,7 +21,7 @@ const entry = (seq: number, more: Partial<Entry> = {}): Entry => ({
   text: `event ${seq}`,
   host: { id: "h1", name: "harbour" },
   case: "case-7",
-  data: {},
+  json: "{}",
   ...more,
 });
 
@@ -40,6 +51,24 @@ describe("a feed", () => {
     expect([log.waiting.length, log.waited]).toEqual([HELD, 2 * HELD - 10]);
     log = resume(log);
     expect([log.rows.length, log.rows[0]?.seq]).toEqual([HELD, 3 * HELD]);
+  });
+
+  test("is bounded by how much it says, too", () => {
+    const long = "x".repeat(HELD_TEXT / 4);
+    const log = add(
+      EMPTY,
+      [1, 2, 3, 4, 5].map((seq) => entry(seq, { json: long })),
+    );
+    expect([seqs(log.rows), log.older]).toEqual([[5, 4, 3], true]);
+    expect(below(log, [entry(2, { json: long })], true)).toMatchObject({ older: false });
+  });
+
+  test("never shows what is on both sides of a hole as if nothing lay between", () => {
+    const half = "x".repeat(HELD_TEXT / 2 - 100);
+    const big = (seq: number) => entry(seq, { json: half });
+    let log = pause(add(EMPTY, run(1, 3)));
+    log = resume(add(log, [big(4), big(5), big(6)]));
+    expect([seqs(log.rows), log.older]).toEqual([[6, 5], true]);
   });
 
   test("is filtered by words, severity, kind, host and case", () => {
@@ -94,5 +123,32 @@ describe("an event as a row", () => {
   test("is none where the channel says something else", () => {
     expect(() => FEEDS.vpn.show({ type: "session", data: { state: "asleep" } })).toThrow();
     expect(() => FEEDS.jobs.show("text")).toThrow();
+  });
+});
+
+describe("of a long list", () => {
+  const usual = () => 50;
+
+  test("only what is seen is drawn, with room for the rest", () => {
+    const shown = windowOf(10_000, usual, 25_000, 25_600);
+    expect(shown.to - shown.from).toBeLessThan(40);
+    expect([shown.from, shown.above]).toEqual([492, 492 * 50]);
+    expect(shown.above + 50 * (shown.to - shown.from) + shown.below).toBe(500_000);
+  });
+
+  test("the top and the end are drawn where they are", () => {
+    expect(windowOf(10_000, usual, -200, 400)).toMatchObject({ from: 0, above: 0 });
+    expect(windowOf(10_000, usual, 499_500, 500_100)).toMatchObject({ to: 10_000, below: 0 });
+    // Also where it has become shorter than it was scrolled.
+    expect(windowOf(3, usual, 9_000, 9_600)).toEqual({ from: 0, to: 3, above: 0, below: 0 });
+    expect(windowOf(0, usual, 0, 600)).toEqual({ from: 0, to: 0, above: 0, below: 0 });
+  });
+
+  test("rows are as high as they are", () => {
+    const height = (index: number) => (index === 3 ? 1_000 : 50);
+    expect(offsetOf(5, height)).toBe(1_200);
+    const shown = windowOf(100, height, 160, 760);
+    expect([shown.from, shown.above]).toEqual([0, 0]);
+    expect(shown.to).toBe(3 + 1 + 8);
   });
 });

@@ -28,11 +28,14 @@ export interface Entry extends Shown {
   seq: number;
   at: string;
   /** All that came. */
-  data: unknown;
+  json: string;
 }
 
 /** Characters of what a tool printed that a row shows. */
 const PRINTED = 400;
+
+/** Characters of any text that a row shows; opened, it shows all. */
+const SHOWN = 1_000;
 
 const text = (from: Fields, name: string): string | null => {
   const value = from[name];
@@ -190,10 +193,10 @@ export function entryOf(seq: number, at: string, shown: Shown, data: unknown): E
   return {
     seq,
     at,
-    data,
+    json: JSON.stringify(data),
     type: readable(shown.type),
     severity: shown.severity === null ? null : readable(shown.severity),
-    text: readable(shown.text),
+    text: readable(shown.text.slice(0, SHOWN)),
     host: shown.host && { id: shown.host.id, name: readable(shown.host.name) },
     case: shown.case === null ? null : readable(shown.case),
   };

@@ -11,7 +11,10 @@ import { add, below, EMPTY, type Log, pause, resume } from "./log";
 const PAGE = 100;
 
 /** What comes within this time is drawn together, in milliseconds. */
-const GATHER = 200;
+const GATHER = 100;
+
+/** So many are taken at once where nothing is drawn, such as in a tab that nobody looks at. */
+const GATHERED = 500;
 
 interface Stored {
   seq: number;
@@ -59,10 +62,22 @@ export function useFeed(name: FeedName): Feed {
     let over = false;
     let end = () => {};
     let gathered: Entry[] = [];
+    let timer = 0;
+    let frame = 0;
     const flush = () => {
       const news = gathered;
       gathered = [];
+      clearTimeout(timer);
+      cancelAnimationFrame(frame);
       if (!over) setLog((before) => add(before, news));
+    };
+    const gather = (entry: Entry) => {
+      gathered.push(entry);
+      if (gathered.length >= GATHERED) flush();
+      else if (gathered.length === 1)
+        timer = window.setTimeout(() => {
+          frame = requestAnimationFrame(flush);
+        }, GATHER);
     };
     const notice = (words: string) => {
       if (!over) setNotices((before) => (before.includes(words) ? before : [...before, words]));
@@ -75,15 +90,9 @@ export function useFeed(name: FeedName): Feed {
             topics: { [name]: (data: unknown) => ({ shown: channel.show(data), data }) },
             cursor: { [name]: after },
             onEvent({ seq, at, data }) {
-              if (gathered.length === 0) setTimeout(flush, GATHER);
-              gathered.push(entryOf(seq, at, data.shown, data.data));
+              gather(entryOf(seq, at, data.shown, data.data));
             },
-            onGap: ({ lost }) =>
-              notice(
-                lost
-                  ? `Events ${lost.from} to ${lost.to} are not kept any more.`
-                  : "Some events may be missing.",
-              ),
+            onGap: ({ lost }) => notice(`Events ${lost.from} to ${lost.to} are not kept any more.`),
             onUnreadable: (_topic, why) => notice(`An event can't be read: ${why}.`),
           }),
         setState,
@@ -106,6 +115,8 @@ export function useFeed(name: FeedName): Feed {
     );
     return () => {
       over = true;
+      clearTimeout(timer);
+      cancelAnimationFrame(frame);
       end();
     };
   }, [name, turn]);

@@ -2,7 +2,10 @@
 import type { Entry } from "./entry";
 
 /** Rows that a page holds, and as many that wait; what is older is fetched again when asked for. */
-export const HELD = 1_000;
+export const HELD = 10_000;
+
+/** Characters of all these together. */
+export const HELD_TEXT = 16_000_000;
 
 export interface Log {
   rows: readonly Entry[];
@@ -17,9 +20,21 @@ export interface Log {
 
 export const EMPTY: Log = { rows: [], waiting: [], waited: 0, paused: false, older: true };
 
+const weight = ({ text, json }: Entry): number => text.length + json.length;
+
+/** As many of the newest as may be held. */
+function bounded(rows: readonly Entry[]): readonly Entry[] {
+  let room = HELD_TEXT;
+  const over = rows.findIndex((row, index) => {
+    room -= weight(row);
+    return index >= HELD || room < 0;
+  });
+  return over < 0 ? rows : rows.slice(0, over);
+}
+
 /** Puts newer rows on top; `news` is oldest first, as it came. */
-function onTop(rows: readonly Entry[], news: readonly Entry[]): Entry[] {
-  return [...news.toReversed(), ...rows].slice(0, HELD);
+function onTop(rows: readonly Entry[], news: readonly Entry[]): readonly Entry[] {
+  return bounded([...news.toReversed(), ...rows]);
 }
 
 /** What came, oldest first. */
@@ -30,28 +45,26 @@ export function add(log: Log, news: readonly Entry[]): Log {
     return { ...log, waiting, waited: log.waited + news.length };
   }
   const rows = onTop(log.rows, news);
-  return { ...log, rows, older: log.older || log.rows.length + news.length > HELD };
+  return { ...log, rows, older: log.older || log.rows.length + news.length > rows.length };
 }
 
 export const pause = (log: Log): Log => ({ ...log, paused: true });
 
 /** Shows what waited, and goes on. */
 export function resume(log: Log): Log {
-  const lost = log.rows.length + log.waited > HELD;
-  return {
-    rows: [...log.waiting, ...log.rows].slice(0, HELD),
-    waiting: [],
-    waited: 0,
-    paused: false,
-    older: log.older || lost,
-  };
+  // Rows below a hole would look as if nothing had happened between: they are fetched anew.
+  const whole = log.waited === log.waiting.length;
+  const rows = bounded(whole ? [...log.waiting, ...log.rows] : log.waiting);
+  const older = log.older || log.rows.length + log.waited > rows.length;
+  return { rows, waiting: [], waited: 0, paused: false, older };
 }
 
-/** Older rows, newest first, below the others; none when there are no more. */
-export function below(log: Log, rows: readonly Entry[], more: boolean): Log {
+/** Older rows, newest first, below the others, as far as there is room; none when there are no more. */
+export function below(log: Log, older: readonly Entry[], more: boolean): Log {
   const last = log.rows.at(-1)?.seq ?? Number.POSITIVE_INFINITY;
-  const fresh = rows.filter(({ seq }) => seq < last);
-  return { ...log, rows: [...log.rows, ...fresh], older: more };
+  const fresh = older.filter(({ seq }) => seq < last);
+  const rows = bounded([...log.rows, ...fresh]);
+  return { ...log, rows, older: more && rows.length === log.rows.length + fresh.length };
 }
 
 /** What the person wants to see. */
