@@ -163,14 +163,17 @@ async fn a_day(daemon: &Daemon, agent: &Agent) {
 
 /// Alerts as they come in on a bad day.
 async fn incident(admin: &Client) {
-    for (id, title, severity) in [
-        ("a1", "Password guessing against sshd on harbour", "high"),
-        ("a2", "A new listener on port 4444 on lighthouse", "critical"),
-        ("a3", "Certificate of drydock ends in 9 days", "low"),
-        ("a4", "Package database of breakwater was changed by hand", "medium"),
+    let now = OffsetDateTime::now_utc();
+    for (minutes, id, title, severity) in [
+        (97, "a1", "Password guessing against sshd on harbour", "high"),
+        (41, "a2", "A new listener on port 4444 on lighthouse", "critical"),
+        (26, "a3", "Certificate of drydock ends in 9 days", "low"),
+        (8, "a4", "Package database of breakwater was changed by hand", "medium"),
     ] {
         let mut message = alert(id, title);
         message["severity"] = severity.into();
+        let at = now - Duration::minutes(minutes);
+        message["timestamp"] = at.format(&Rfc3339).expect("RFC 3339").into();
         admin.tell("alerts", message).await;
     }
     let note = json!({ "note": "known scanner, blocked at the edge" });

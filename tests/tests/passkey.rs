@@ -90,6 +90,7 @@ async fn a_passkey_is_made_used_renamed_and_removed() {
     browser.click_text("Account of keyed").await;
     browser.click_text("Rename my laptop").await;
     // The old name is there, and gives way to the new one.
+    browser.until("the field", "document.activeElement?.name === 'name'").await;
     browser.eval("document.querySelector('dialog input').select()").await;
     browser.keys("the old one\r").await;
     browser.shows("The passkey is renamed.").await;

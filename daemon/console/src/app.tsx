@@ -1,7 +1,7 @@
 /** The frame around every page: head, navigation, and which page is shown. */
 import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { AccountPage } from "./account/page";
 import { Nav } from "./nav/nav";
 import { LoginPage } from "./pages/login";
@@ -40,6 +40,12 @@ effect(() => {
 effect(() => {
   if (user.value) void fetchTerminals();
 });
+
+/** Who followed a link that is gone with its page goes on in the new one, and not at the top of all. */
+function keepFocus(): void {
+  if (document.activeElement === document.body || document.activeElement === null)
+    document.querySelector<HTMLElement>("#main")?.focus({ preventScroll: true });
+}
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = {
   system: "light",
@@ -148,6 +154,13 @@ export function App() {
     addEventListener("keydown", keys);
     return () => removeEventListener("keydown", keys);
   }, []);
+  const { page } = route.value;
+  const first = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page, another place
+  useEffect(() => {
+    if (!first.current) keepFocus();
+    first.current = false;
+  }, [page]);
   const Terminals = TerminalPage.value;
   return (
     <>

@@ -8,6 +8,10 @@ import type { Page } from "../wire";
 import * as api from "./api";
 import type { MyLogin } from "./wire";
 
+/** A token that nobody has used yet was used before all time. */
+const used = (at: string, since: string) =>
+  Date.parse(at) < Date.parse(since) ? "never" : <Ago at={at} />;
+
 const from = ({ source }: MyLogin): string => source ?? "an unknown address";
 
 export function LoginsSection({ list }: { list: Listed<Page<MyLogin>> }) {
@@ -38,7 +42,7 @@ export function LoginsSection({ list }: { list: Listed<Page<MyLogin>> }) {
               ),
             },
             { head: "Since", cell: ({ created_at }) => <Ago at={created_at} /> },
-            { head: "Last used", cell: ({ used_at }) => <Ago at={used_at} /> },
+            { head: "Last used", cell: ({ used_at, created_at }) => used(used_at, created_at) },
           ]}
           actions={(login) =>
             login.current

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { ask } from "../session";
 import { Confirm } from "../ui/dialog";
+import { Field } from "../ui/field";
 import { FormDialog, text } from "../ui/form";
 import { useListed } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
@@ -15,10 +16,14 @@ import type { Mine, Passkey } from "./wire";
 
 function NameField({ value = "" }: { value?: string }) {
   return (
-    <label class="field">
-      <span>What to call it</span>
-      <input name="name" maxLength={64} defaultValue={value} autocomplete="off" required />
-    </label>
+    <Field
+      label="What to call it"
+      name="name"
+      maxLength={64}
+      defaultValue={value}
+      autocomplete="off"
+      required
+    />
   );
 }
 

@@ -1,6 +1,7 @@
 /** Changing one's own password. */
 import { useRef } from "preact/hooks";
 import { useBusy } from "../ui/busy";
+import { Field } from "../ui/field";
 import { text } from "../ui/form";
 import { Problem } from "../ui/notice";
 import { say } from "../ui/toast";
@@ -32,16 +33,15 @@ export function PasswordSection({ onDone }: { onDone: () => void }) {
         <div class="grow">
           <PasswordField name="current" label="Password now" />
         </div>
-        <label class="field grow">
-          <span>New password</span>
-          <input
-            name="new"
-            type="password"
-            minLength={SHORTEST_PASSWORD}
-            autocomplete="new-password"
-            required
-          />
-        </label>
+        <Field
+          label="New password"
+          grow
+          name="new"
+          type="password"
+          minLength={SHORTEST_PASSWORD}
+          autocomplete="new-password"
+          required
+        />
         <button type="submit" class="align-end" disabled={busy}>
           Change password
         </button>

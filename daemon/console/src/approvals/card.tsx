@@ -8,7 +8,7 @@ import { STATUS, what } from "./words";
 const RISK_TONE = { low: "", medium: "", high: "warn", critical: "warn" } as const;
 
 export function RiskMark({ risk }: { risk: Approval["risk_level"] }) {
-  return <span class={`badge ${RISK_TONE[risk] ?? ""}`}>risk: {risk}</span>;
+  return <span class={`badge risk ${RISK_TONE[risk] ?? ""}`}>risk: {risk}</span>;
 }
 
 export function StatusMark({ status }: { status: Approval["status"] }) {
@@ -33,6 +33,19 @@ function Exactly({ name, value }: { name: string; value: Record<string, unknown>
   );
 }
 
+const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+/** The host by its name, where it is one. */
+function Target({ object, context }: Approval) {
+  const [id, name] = [text(context.host_id), text(context.host_name)];
+  if (id === null || name === null) return <>{object}</>;
+  return (
+    <Link to="host" query={{ id }}>
+      {name}
+    </Link>
+  );
+}
+
 export function Details({ approval }: { approval: Approval }) {
   return (
     <dl class="facts">
@@ -41,7 +54,9 @@ export function Details({ approval }: { approval: Approval }) {
         {approval.requested_by} <Ago at={approval.requested_at} />
       </dd>
       <dt>For</dt>
-      <dd class="wrap">{approval.object}</dd>
+      <dd class="wrap">
+        <Target {...approval} />
+      </dd>
       <Exactly name="Exactly" value={approval.payload} />
       <Exactly name="Context" value={approval.context} />
       {approval.case_id && (

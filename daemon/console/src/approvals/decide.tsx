@@ -1,4 +1,5 @@
 /** Asks once more before a decision, which nobody can take back. */
+import { Field } from "../ui/field";
 import { FormDialog, trimmed } from "../ui/form";
 import { say } from "../ui/toast";
 import * as api from "./api";
@@ -33,10 +34,12 @@ export function Decide({ approval, verdict, onClose }: Props) {
       <p>
         {approval.requested_by} asks for: <strong class="wrap">{what(approval)}</strong>
       </p>
-      <label class="field">
-        <span>Note (may be empty; {approval.requested_by} reads it)</span>
-        <input name="note" maxLength={1000} autocomplete="off" />
-      </label>
+      <Field
+        label={`Note (may be empty; ${approval.requested_by} reads it)`}
+        name="note"
+        maxLength={1000}
+        autocomplete="off"
+      />
     </FormDialog>
   );
 }

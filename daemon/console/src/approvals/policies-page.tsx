@@ -59,7 +59,7 @@ export function PoliciesPage() {
         },
         { head: "What", wrap: true, cell: about },
         { head: "Hosts", cell: ({ labels }) => <Badges of={labels} none="all" /> },
-        { head: "Who and when", wrap: true, cell: when },
+        { head: "Applies", wrap: true, cell: when },
         {
           head: "Request",
           cell: ({ risk_level, life }) => (

@@ -1,5 +1,6 @@
 /** Making and changing a policy of approvals. */
 import { parseLabels } from "../pages/host-fields";
+import { Field } from "../ui/field";
 import { FormDialog, trimmed } from "../ui/form";
 import type { Opened } from "../ui/list-page";
 import { say } from "../ui/toast";
@@ -79,16 +80,15 @@ function Choices({ legend, name, options, chosen }: ChoicesProps) {
 
 function Words(props: { label: string; name: string; value: readonly string[]; hint: string }) {
   return (
-    <label class="field grow">
-      <span>{props.label}</span>
-      <input
-        name={props.name}
-        defaultValue={props.value.join(", ")}
-        placeholder={props.hint}
-        autocomplete="off"
-        spellcheck={false}
-      />
-    </label>
+    <Field
+      label={props.label}
+      grow
+      name={props.name}
+      defaultValue={props.value.join(", ")}
+      placeholder={props.hint}
+      autocomplete="off"
+      spellcheck={false}
+    />
   );
 }
 
@@ -96,17 +96,15 @@ function Fields({ policy }: { policy: Policy | undefined }) {
   const risk = policy?.risk_level ?? "medium";
   return (
     <>
-      <label class="field">
-        <span>Name</span>
-        <input
-          name="name"
-          required
-          maxLength={255}
-          defaultValue={policy?.name ?? ""}
-          placeholder="Production, out of hours"
-          autocomplete="off"
-        />
-      </label>
+      <Field
+        label="Name"
+        name="name"
+        required
+        maxLength={255}
+        defaultValue={policy?.name ?? ""}
+        placeholder="Production, out of hours"
+        autocomplete="off"
+      />
       <p class="quiet">Nothing chosen below means every command and every terminal.</p>
       <Choices
         legend="Commands"
@@ -141,25 +139,24 @@ function Fields({ policy }: { policy: Policy | undefined }) {
         />
       </div>
       <div class="row">
-        <label class="field grow">
-          <span>From (empty: always)</span>
-          <input name="from" type="time" defaultValue={policy?.hours?.from ?? ""} />
-        </label>
-        <label class="field grow">
-          <span>To</span>
-          <input name="to" type="time" defaultValue={policy?.hours?.to ?? ""} />
-        </label>
-        <label class="field grow">
-          <span>Ahead of UTC by</span>
-          <input
-            name="utc_offset"
-            required
-            pattern="[+\-][0-9]{2}:[0-9]{2}"
-            title="Such as +01:00"
-            defaultValue={policy?.hours?.utc_offset ?? utcOffset(new Date().getTimezoneOffset())}
-            autocomplete="off"
-          />
-        </label>
+        <Field
+          label="From (empty: always)"
+          grow
+          name="from"
+          type="time"
+          defaultValue={policy?.hours?.from ?? ""}
+        />
+        <Field label="To" grow name="to" type="time" defaultValue={policy?.hours?.to ?? ""} />
+        <Field
+          label="Ahead of UTC by"
+          grow
+          name="utc_offset"
+          required
+          pattern="[+\-][0-9]{2}:[0-9]{2}"
+          title="Such as +01:00"
+          defaultValue={policy?.hours?.utc_offset ?? utcOffset(new Date().getTimezoneOffset())}
+          autocomplete="off"
+        />
       </div>
       <div class="row">
         <label class="field grow">

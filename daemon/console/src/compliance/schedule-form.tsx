@@ -1,5 +1,6 @@
 /** Making and changing a schedule. */
 import { parseLabels } from "../pages/host-fields";
+import { Field } from "../ui/field";
 import { FormDialog, trimmed } from "../ui/form";
 import type { Opened } from "../ui/list-page";
 import { say } from "../ui/toast";
@@ -39,27 +40,23 @@ export function readSchedule(data: FormData, before?: Schedule): Partial<Schedul
 function Fields({ schedule }: { schedule: Schedule | undefined }) {
   return (
     <>
-      <label class="field">
-        <span>Name</span>
-        <input
-          name="name"
-          required
-          maxLength={255}
-          defaultValue={schedule?.name ?? ""}
-          placeholder="Databases, nightly"
-          autocomplete="off"
-        />
-      </label>
-      <label class="field">
-        <span>Hosts that have all of these labels (none: all hosts)</span>
-        <input
-          name="labels"
-          defaultValue={schedule?.labels.join(", ") ?? ""}
-          placeholder="db, production"
-          autocomplete="off"
-          spellcheck={false}
-        />
-      </label>
+      <Field
+        label="Name"
+        name="name"
+        required
+        maxLength={255}
+        defaultValue={schedule?.name ?? ""}
+        placeholder="Databases, nightly"
+        autocomplete="off"
+      />
+      <Field
+        label="Hosts that have all of these labels (none: all hosts)"
+        name="labels"
+        defaultValue={schedule?.labels.join(", ") ?? ""}
+        placeholder="db, production"
+        autocomplete="off"
+        spellcheck={false}
+      />
       <div class="row">
         <label class="field">
           <span>Scanner</span>
@@ -84,48 +81,43 @@ function Fields({ schedule }: { schedule: Schedule | undefined }) {
         </label>
       </div>
       <div class="row">
-        <label class="field grow">
-          <span>Every</span>
-          <input
-            name="every"
-            required
-            pattern={SPAN}
-            title="A number with h or d, such as 12h or 7d"
-            defaultValue={schedule?.every ?? "1d"}
-            autocomplete="off"
-          />
-        </label>
-        <label class="field grow">
-          <span>Spread over</span>
-          <input
-            name="jitter"
-            required
-            pattern={SPAN}
-            title="A number with m, h or d, such as 30m"
-            defaultValue={schedule?.jitter ?? "1h"}
-            autocomplete="off"
-          />
-        </label>
-        <label class="field grow">
-          <span>At once, at most</span>
-          <input
-            name="max_concurrent"
-            type="number"
-            required
-            min={1}
-            max={10_000}
-            defaultValue={schedule?.max_concurrent ?? 10}
-          />
-        </label>
-      </div>
-      <label class="field">
-        <span>First turn (empty: now)</span>
-        <input
-          name="starts_at"
-          type="datetime-local"
-          defaultValue={schedule ? localMoment(schedule.starts_at) : ""}
+        <Field
+          label="Every"
+          grow
+          name="every"
+          required
+          pattern={SPAN}
+          title="A number with h or d, such as 12h or 7d"
+          defaultValue={schedule?.every ?? "1d"}
+          autocomplete="off"
         />
-      </label>
+        <Field
+          label="Spread over"
+          grow
+          name="jitter"
+          required
+          pattern={SPAN}
+          title="A number with m, h or d, such as 30m"
+          defaultValue={schedule?.jitter ?? "1h"}
+          autocomplete="off"
+        />
+        <Field
+          label="At once, at most"
+          grow
+          name="max_concurrent"
+          type="number"
+          required
+          min={1}
+          max={10_000}
+          defaultValue={schedule?.max_concurrent ?? 10}
+        />
+      </div>
+      <Field
+        label="First turn (empty: now)"
+        name="starts_at"
+        type="datetime-local"
+        defaultValue={schedule ? localMoment(schedule.starts_at) : ""}
+      />
       <p class="quiet">
         A host that is away is scanned once when it is back, however many turns it missed.
       </p>

@@ -5,6 +5,7 @@ import { hosts } from "../hosts";
 import { readArguments } from "../jobs/run";
 import { route } from "../route";
 import { useBusy } from "../ui/busy";
+import { Field } from "../ui/field";
 import { Problem } from "../ui/notice";
 import { HostsField } from "./hosts-field";
 import { current, investigate } from "./run";
@@ -52,29 +53,27 @@ export function InvestigateForm() {
       <form onSubmit={submit} class="ask">
         {error && <Problem>{error}</Problem>}
         <div class="row">
-          <label class="field grow">
-            <span>Case</span>
-            <input
-              name="case"
-              required
-              maxLength={64}
-              defaultValue={caseId}
-              placeholder="case-7"
-              autocomplete="off"
-              spellcheck={false}
-            />
-          </label>
-          <label class="field grow">
-            <span>Tool</span>
-            <input
-              name="tool"
-              required
-              list="tools"
-              defaultValue={current.value?.tool ?? ""}
-              autocomplete="off"
-              spellcheck={false}
-            />
-          </label>
+          <Field
+            label="Case"
+            grow
+            name="case"
+            required
+            maxLength={64}
+            defaultValue={caseId}
+            placeholder="case-7"
+            autocomplete="off"
+            spellcheck={false}
+          />
+          <Field
+            label="Tool"
+            grow
+            name="tool"
+            required
+            list="tools"
+            defaultValue={current.value?.tool ?? ""}
+            autocomplete="off"
+            spellcheck={false}
+          />
           <datalist id="tools">
             {tools.map((tool) => (
               <option key={tool} value={tool} />

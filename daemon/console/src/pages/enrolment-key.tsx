@@ -1,4 +1,5 @@
 /** What the key in an install line is good for. */
+import { Field } from "../ui/field";
 import type { NewEnrolment } from "../wire";
 import { parseLabels } from "./host-fields";
 
@@ -43,10 +44,14 @@ export function KeyForm(props: { wanted: NewEnrolment; make: (wanted: NewEnrolme
       <summary>For several hosts, for longer, from some networks only</summary>
       <form onSubmit={submit}>
         <div class="row">
-          <label class="field">
-            <span>Hosts</span>
-            <input name="uses" type="number" min={1} max={10_000} defaultValue={wanted.uses} />
-          </label>
+          <Field
+            label="Hosts"
+            name="uses"
+            type="number"
+            min={1}
+            max={10_000}
+            defaultValue={wanted.uses}
+          />
           <label class="field">
             <span>Good for</span>
             <select name="expires">
@@ -67,15 +72,13 @@ export function KeyForm(props: { wanted: NewEnrolment; make: (wanted: NewEnrolme
             spellcheck={false}
           />
         </label>
-        <label class="field">
-          <span>Networks from which they may come</span>
-          <input
-            name="networks"
-            placeholder="any; such as 10.0.0.0/8, 2001:db8::/32"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </label>
+        <Field
+          label="Networks from which they may come"
+          name="networks"
+          placeholder="any; such as 10.0.0.0/8, 2001:db8::/32"
+          autocomplete="off"
+          spellcheck={false}
+        />
         <label class="choice">
           <input name="approve" type="checkbox" /> They wait until somebody accepts them
         </label>

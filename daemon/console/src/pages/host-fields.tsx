@@ -1,5 +1,6 @@
 /** The fields of a host that people fill in. */
 import { hosts, sortedHosts } from "../hosts";
+import { Field } from "../ui/field";
 import { trimmed } from "../ui/form";
 import type { Host } from "../wire";
 
@@ -66,33 +67,30 @@ export function HostFields({ host, addressRequired }: { host?: Host; addressRequ
         />
       </label>
       <div class="row">
-        <label class="field grow">
-          <span>Address</span>
-          <input
-            name="address"
-            required={addressRequired ?? false}
-            defaultValue={host?.address ?? ""}
-            placeholder="name or IP address"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </label>
+        <Field
+          label="Address"
+          grow
+          name="address"
+          required={addressRequired ?? false}
+          defaultValue={host?.address ?? ""}
+          placeholder="name or IP address"
+          autocomplete="off"
+          spellcheck={false}
+        />
         <label class="field port">
           <span>SSH port</span>
           <input name="port" type="number" min={1} max={65_535} defaultValue={host?.port ?? 22} />
         </label>
       </div>
       <GatewayField host={host} />
-      <label class="field">
-        <span>Labels</span>
-        <input
-          name="labels"
-          defaultValue={host?.labels.join(", ") ?? ""}
-          placeholder="web, production"
-          autocomplete="off"
-          spellcheck={false}
-        />
-      </label>
+      <Field
+        label="Labels"
+        name="labels"
+        defaultValue={host?.labels.join(", ") ?? ""}
+        placeholder="web, production"
+        autocomplete="off"
+        spellcheck={false}
+      />
     </>
   );
 }

@@ -6,6 +6,7 @@ import { chosenRoles, RoleChoices } from "../people/role-choices";
 import type { Grant } from "../people/wire";
 import { user } from "../session";
 import { Confirm } from "../ui/dialog";
+import { Field } from "../ui/field";
 import { FormDialog, text, trimmed } from "../ui/form";
 import { ListPage, type Opened, type RowAction } from "../ui/list-page";
 import { useListed, useLoaded } from "../ui/load";
@@ -42,22 +43,23 @@ function AccountDialog({ account, onClose, onDone }: Opened & { account?: Accoun
       submit={submit}
     >
       {!account && (
-        <label class="field">
-          <span>User name</span>
-          <input name="username" required autocomplete="off" autocapitalize="none" />
-        </label>
+        <Field
+          label="User name"
+          name="username"
+          required
+          autocomplete="off"
+          autocapitalize="none"
+        />
       )}
       {!account?.guest && (
-        <label class="field">
-          <span>{account ? "New password (empty: keep the old one)" : "Password"}</span>
-          <input
-            name="password"
-            type="password"
-            required={!account}
-            minLength={SHORTEST_PASSWORD}
-            autocomplete="new-password"
-          />
-        </label>
+        <Field
+          label={account ? "New password (empty: keep the old one)" : "Password"}
+          name="password"
+          type="password"
+          required={!account}
+          minLength={SHORTEST_PASSWORD}
+          autocomplete="new-password"
+        />
       )}
       {roles.error && <Problem>{roles.error}</Problem>}
       {roles.value && <RoleChoices roles={roles.value.items} given={before} />}

@@ -1,4 +1,5 @@
 /** The fields of how long things are kept. */
+import { Field } from "../ui/field";
 import { AGES, showTopics } from "./keeping";
 import type { Keeping } from "./wire";
 
@@ -12,32 +13,29 @@ const LABELS = {
 /** `most` is shown where nothing is said. */
 export function KeepingFields({ said, most }: { said: Keeping; most?: Keeping }) {
   const age = (name: string, label: string, value?: string, usual?: string) => (
-    <label key={name} class="field">
-      <span>{label}</span>
-      <input
-        name={name}
-        defaultValue={value ?? ""}
-        placeholder={usual ?? "30d"}
-        pattern="[0-9]+(ms|s|m|h|d)"
-        title="A time such as 12h or 30d"
-        autocomplete="off"
-      />
-    </label>
+    <Field
+      key={name}
+      label={label}
+      name={name}
+      defaultValue={value ?? ""}
+      placeholder={usual ?? "30d"}
+      pattern="[0-9]+(ms|s|m|h|d)"
+      title="A time such as 12h or 30d"
+      autocomplete="off"
+    />
   );
   return (
     <>
       {age("events-age", "Events", said.events.age, most?.events.age)}
-      <label class="field">
-        <span>Events of each topic at most</span>
-        <input
-          name="events-count"
-          type="number"
-          min={1}
-          max={4294967295}
-          defaultValue={said.events.count ?? ""}
-          placeholder={String(most?.events.count ?? "")}
-        />
-      </label>
+      <Field
+        label="Events of each topic at most"
+        name="events-count"
+        type="number"
+        min={1}
+        max={4294967295}
+        defaultValue={said.events.count ?? ""}
+        placeholder={String(most?.events.count ?? "")}
+      />
       <label class="field">
         <span>Topics that are kept otherwise, one a line: TOPIC=AGE/NUMBER</span>
         <textarea

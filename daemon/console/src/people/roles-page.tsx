@@ -2,6 +2,7 @@
 import { may } from "../session";
 import { Badges } from "../ui/badges";
 import { Confirm } from "../ui/dialog";
+import { Field } from "../ui/field";
 import { FormDialog, trimmed } from "../ui/form";
 import { ListPage, type Opened, type RowAction } from "../ui/list-page";
 import { useListed } from "../ui/load";
@@ -32,18 +33,16 @@ function RoleDialog({ role, permissions, onClose, onDone }: DialogProps) {
       wide
     >
       {!role && (
-        <label class="field">
-          <span>Name</span>
-          <input
-            name="name"
-            required
-            maxLength={64}
-            pattern="[A-Za-z0-9._\-]+"
-            title="Letters, digits and - _ ."
-            autocomplete="off"
-            autocapitalize="none"
-          />
-        </label>
+        <Field
+          label="Name"
+          name="name"
+          required
+          maxLength={64}
+          pattern="[A-Za-z0-9._\-]+"
+          title="Letters, digits and - _ ."
+          autocomplete="off"
+          autocapitalize="none"
+        />
       )}
       <PermissionChoices
         legend="What it allows"

@@ -1,4 +1,5 @@
 /** What a tenant is called, how much it may have, and how long it may keep it. */
+import { Field } from "../ui/field";
 import { FormDialog, trimmed } from "../ui/form";
 import type { Opened } from "../ui/list-page";
 import { useLoaded } from "../ui/load";
@@ -46,29 +47,26 @@ export function TenantDialog({ tenant, onClose, onDone }: Opened & { tenant?: Te
       submit={submit}
     >
       {error && <Problem>{error}</Problem>}
-      <label class="field">
-        <span>Name</span>
-        <input
-          name="name"
-          required
-          maxLength={64}
-          autocomplete="off"
-          defaultValue={tenant?.name ?? ""}
-        />
-      </label>
+      <Field
+        label="Name"
+        name="name"
+        required
+        maxLength={64}
+        autocomplete="off"
+        defaultValue={tenant?.name ?? ""}
+      />
       <details>
         <summary>Limits (empty: none of its own)</summary>
         {LIMITS.map((limit) => (
-          <label key={limit} class="field">
-            <span>{LABELS[limit]}</span>
-            <input
-              name={limit}
-              type="number"
-              min={0}
-              max={4294967295}
-              defaultValue={tenant?.limits[limit] ?? ""}
-            />
-          </label>
+          <Field
+            key={limit}
+            label={LABELS[limit]}
+            name={limit}
+            type="number"
+            min={0}
+            max={4294967295}
+            defaultValue={tenant?.limits[limit] ?? ""}
+          />
         ))}
       </details>
       {(kept || !tenant) && (

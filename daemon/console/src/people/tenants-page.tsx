@@ -1,6 +1,7 @@
 /** Tenants, for those who look after them. */
 import { user } from "../session";
 import { Confirm } from "../ui/dialog";
+import { Field } from "../ui/field";
 import { FormDialog, text, trimmed } from "../ui/form";
 import { ListPage, type Opens, type RowAction } from "../ui/list-page";
 import { useListed } from "../ui/load";
@@ -23,14 +24,14 @@ const nameAdministrator =
         onDone();
       }}
     >
-      <label class="field">
-        <span>User name</span>
-        <input name="username" required autocomplete="off" autocapitalize="none" />
-      </label>
-      <label class="field">
-        <span>Password (empty: somebody who has a user name here already)</span>
-        <input name="password" type="password" minLength={8} autocomplete="new-password" />
-      </label>
+      <Field label="User name" name="username" required autocomplete="off" autocapitalize="none" />
+      <Field
+        label="Password (empty: somebody who has a user name here already)"
+        name="password"
+        type="password"
+        minLength={8}
+        autocomplete="new-password"
+      />
     </FormDialog>
   );
 

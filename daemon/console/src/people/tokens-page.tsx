@@ -4,6 +4,7 @@ import { may, user } from "../session";
 import { Badges } from "../ui/badges";
 import { CopyBlock } from "../ui/copy";
 import { Confirm, Shown } from "../ui/dialog";
+import { Field } from "../ui/field";
 import { FormDialog, text, trimmed } from "../ui/form";
 import { ListPage, type Opened, type Opens, type RowAction } from "../ui/list-page";
 import { useListed } from "../ui/load";
@@ -70,10 +71,7 @@ function TokenDialog({ onClose, onDone }: Opened) {
       submit={submit}
       wide
     >
-      <label class="field">
-        <span>What it is for</span>
-        <input name="name" required maxLength={100} autocomplete="off" />
-      </label>
+      <Field label="What it is for" name="name" required maxLength={100} autocomplete="off" />
       <label class="field">
         <span>How long it counts</span>
         <select name="expires" defaultValue="90d">

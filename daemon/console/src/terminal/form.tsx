@@ -1,6 +1,7 @@
 /** Asks how to connect. Secrets go from the fields to the socket and are kept nowhere. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { lastConnection } from "../settings";
+import { Field } from "../ui/field";
 import type { ConnectionMode, Host } from "../wire";
 import type { Request } from "./request";
 import type { TerminalTab } from "./tab";
@@ -135,21 +136,16 @@ export function ConnectForm({ tab, host }: { tab: TerminalTab; host: Host }) {
                 />
               </label>
             )}
-            <label class="field">
-              <span>User</span>
-              <input
-                name="username"
-                defaultValue={last?.mode === "pty" ? "" : (last?.username ?? "")}
-                placeholder="User name on the host"
-                autocomplete="off"
-                autocapitalize="none"
-                spellcheck={false}
-              />
-            </label>
-            <label class="field">
-              <span>Password</span>
-              <input name="password" type="password" autocomplete="off" />
-            </label>
+            <Field
+              label="User"
+              name="username"
+              defaultValue={last?.mode === "pty" ? "" : (last?.username ?? "")}
+              placeholder="User name on the host"
+              autocomplete="off"
+              autocapitalize="none"
+              spellcheck={false}
+            />
+            <Field label="Password" name="password" type="password" autocomplete="off" />
             {!withKey && (
               <button type="button" class="plain" onClick={() => setWithKey(true)}>
                 Use a private key
@@ -175,10 +171,12 @@ export function ConnectForm({ tab, host }: { tab: TerminalTab; host: Host }) {
                     onChange={(event) => void readKey(event.currentTarget.files?.[0])}
                   />
                 </label>
-                <label class="field">
-                  <span>Passphrase of the key</span>
-                  <input name="passphrase" type="password" autocomplete="off" />
-                </label>
+                <Field
+                  label="Passphrase of the key"
+                  name="passphrase"
+                  type="password"
+                  autocomplete="off"
+                />
               </>
             )}
             <p class="quiet">

@@ -25,7 +25,7 @@ export function ConnectionMark({ state, what, onRetry }: Props) {
   return (
     <span class={`connection ${tone}`} data-connection={state.kind}>
       <span role="status" title={why || what}>
-        <span class="dot" aria-hidden="true" /> {words}
+        <span class="dot" aria-hidden="true" /> <span class="words">{words}</span>
         {why && <span class="why">: {why}</span>}
       </span>
       {again && (

@@ -33,7 +33,10 @@ export function CopyBlock({ text, what }: { text: string; what: string }) {
   return (
     <div class="copy-block">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
-      <pre tabIndex={0}>{text}</pre>
+      {/* biome-ignore lint/a11y/useSemanticElements: it groups no fields */}
+      <pre tabIndex={0} role="group" aria-label={what}>
+        {text}
+      </pre>
       <CopyButton text={text} what={what} />
     </div>
   );

@@ -1,6 +1,6 @@
 /** A modal dialog. The browser keeps focus inside, closes on Escape, and gives focus back. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { useBusy } from "./busy";
 import { Icon } from "./icon";
 import { Problem } from "./notice";
@@ -16,7 +16,8 @@ interface Props {
 export function Dialog({ title, onClose, children, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  // Before anything is drawn, so that no key goes to the page below.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const dialog = ref.current;
     dialog?.showModal();

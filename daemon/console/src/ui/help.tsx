@@ -52,6 +52,14 @@ export function Help({ onClose }: { onClose: () => void }) {
             ["x, a, c", "Choose, acknowledge, close an alert"],
           ]}
         />
+        <Keys title="On a request for approval" list={[["a, d", "Approve, or deny"]]} />
+        <Keys
+          title="In a menu of the bar"
+          list={[
+            ["↓, ↑", "Open it, and go through it"],
+            ["Escape", "Close it"],
+          ]}
+        />
         <Keys title="In a terminal" list={KEY_HELP} />
         <Keys
           title="In the row of tabs"

@@ -1,6 +1,7 @@
 /** The dialogs in which a webhook is added or changed, and its secret is shown once. */
 import { CopyBlock } from "../ui/copy";
 import { Shown } from "../ui/dialog";
+import { Field } from "../ui/field";
 import { FormDialog, trimmed } from "../ui/form";
 import { say } from "../ui/toast";
 import * as api from "./api";
@@ -47,28 +48,24 @@ export function WebhookDialog({ webhook, onClose, onDone }: FormProps) {
       onClose={onClose}
       submit={submit}
     >
-      <label class="field">
-        <span>Name</span>
-        <input
-          name="name"
-          required
-          maxLength={64}
-          autocomplete="off"
-          defaultValue={webhook?.name ?? ""}
-        />
-      </label>
-      <label class="field">
-        <span>Address</span>
-        <input
-          name="url"
-          type="url"
-          required
-          pattern="https://.*"
-          placeholder="https://hooks.example.com/gangplank"
-          autocomplete="off"
-          defaultValue={webhook?.url ?? ""}
-        />
-      </label>
+      <Field
+        label="Name"
+        name="name"
+        required
+        maxLength={64}
+        autocomplete="off"
+        defaultValue={webhook?.name ?? ""}
+      />
+      <Field
+        label="Address"
+        name="url"
+        type="url"
+        required
+        pattern="https://.*"
+        placeholder="https://hooks.example.com/gangplank"
+        autocomplete="off"
+        defaultValue={webhook?.url ?? ""}
+      />
       <fieldset class="choices">
         <legend>What is sent there</legend>
         {TOPICS.map(([topic, words]) => (
