@@ -28,6 +28,7 @@ pub use memory::Budget;
 pub use problem::{ConfigError, Problem};
 pub use source::{Origin, Sources};
 pub use value::{parse_duration, parse_size, show_duration, show_size};
+pub use weak::endless;
 
 /// How the daemon was started; decides defaults only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

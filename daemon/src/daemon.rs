@@ -147,6 +147,7 @@ pub async fn run(
         }
     }
     store.detach_all_sessions(clock.now().plus(config.limits.detached_life)).await?;
+    store.cancel_orphaned_approvals(clock.now()).await?;
     let auth = Auth::new(store.clone(), clock.clone(), &secret);
     let doors = Doors::open(&config, inherited, store.directory().path())?;
     let admin_socket = AdminSocket::bind(store.directory())?;

@@ -84,7 +84,7 @@ pub use job::{
 };
 pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
-pub use look::tenants_without_second_factor;
+pub use look::{TenantSettings, tenant_settings};
 pub use membership::Membership;
 pub use own::OwnLogin;
 pub use page::{Page, PageRequest};

@@ -344,6 +344,17 @@ async fn a_tenant_without_a_required_second_factor_is_weak() {
     admin.send("PUT", "/api/v1/settings/sign-in", Some(required)).await.expect(200);
     let (code, said) = check(daemon.directory());
     assert_eq!((code, weak(&said)), (Some(0), Vec::new()), "{said}");
+    // So is what is granted to a tenant as good as for ever.
+    let tenants = admin.get("/api/v1/tenants").await.expect(200).json();
+    let path = format!("/api/v1/tenants/{}", tenants["items"][0]["id"].as_str().expect("an id"));
+    let endless = json!({ "events": { "age": "3000d" }, "topics": { "vpn": { "count": 2_000_000 } },
+        "scans": "400d", "telemetry": "731d" });
+    admin.patch(&path, json!({ "retention": endless })).await.expect(200);
+    let (code, said) = check(daemon.directory());
+    let weak = said["weak"].as_array().expect("a list").iter();
+    let keys: Vec<_> = weak.map(|weak| weak["key"].as_str().expect("text")).collect();
+    assert_eq!((code, keys), (Some(1), vec!["retention.events", "retention.topics"]), "{said}");
+    admin.patch(&path, json!({ "retention": {} })).await.expect(200);
     // The same of a daemon that doesn't run, and nothing is left beside its database.
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.exit_code(SOON), Some(0));

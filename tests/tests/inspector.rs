@@ -265,3 +265,17 @@ async fn who_may_not_look_any_more_sees_nothing_of_what_was_approved() {
     .await;
     assert_eq!(ended["ended"], "not_allowed", "{ended}");
 }
+
+#[tokio::test]
+async fn what_nobody_waits_for_after_a_restart_is_not_asked_for() {
+    let world = World::new().await;
+    let (id, approval) = world.asked(json!({})).await;
+    let other = json!({ "action": "isolate", "object": "host:1" });
+    let other = world.admin.post("/api/v1/approvals", other).await.expect(201).json();
+    world.daemon.kill();
+    world.daemon.start_again();
+    world.status(&approval, "cancelled").await;
+    world.decide(&approval, "approve").await.refused(409);
+    world.status(&text(&other["id"]), "pending").await;
+    world.admin.get(&format!("/api/v1/inspections/{id}")).await.refused(404);
+}

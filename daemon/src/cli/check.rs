@@ -10,8 +10,8 @@ use super::output::{Failure, say, say_json};
 use super::place::become_owner;
 use super::{CheckConfig, Place, Plain};
 use crate::admin::{Finding, Request, Response};
-use crate::config::{Config, ConfigError, Form, KEYS, Problem, show_duration, show_size};
-use crate::store::tenants_without_second_factor;
+use crate::config::{Config, ConfigError, Form, KEYS, Problem, endless, show_duration, show_size};
+use crate::store::tenant_settings;
 
 pub(super) fn config(wanted: &CheckConfig) -> Result<(), Failure> {
     let place = Place { config: wanted.config.clone(), data_dir: None };
@@ -37,7 +37,7 @@ pub(super) fn config(wanted: &CheckConfig) -> Result<(), Failure> {
 fn policy(config: &Config, json: bool) -> Result<(), Failure> {
     let mut weak = config.weaknesses();
     let file = config.data_dir.join("gangplank.db");
-    let unseen = match second_factors(config, &file) {
+    let unseen = match of_tenants(config, &file) {
         Ok(problems) => {
             weak.extend(problems);
             None
@@ -52,7 +52,7 @@ fn policy(config: &Config, json: bool) -> Result<(), Failure> {
     }
     if let (Some(reason), false) = (&unseen, json) {
         let file = file.display();
-        say(format!("not looked at: whether a second factor is required ({file}: {reason})"))?;
+        say(format!("not looked at: the settings of tenants ({file}: {reason})"))?;
     }
     if weak.is_empty() {
         return Ok(());
@@ -65,8 +65,8 @@ fn policy(config: &Config, json: bool) -> Result<(), Failure> {
     Err(Failure { message: String::new(), code: 1 })
 }
 
-/// The tenants whose people need no second factor, by the store as it is.
-fn second_factors(config: &Config, file: &Path) -> Result<Vec<Problem>, Failure> {
+/// What is weak in the settings of tenants, by the store as it is.
+fn of_tenants(config: &Config, file: &Path) -> Result<Vec<Problem>, Failure> {
     match file.metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Failure::new("there is no store yet"));
@@ -77,16 +77,26 @@ fn second_factors(config: &Config, file: &Path) -> Result<Vec<Problem>, Failure>
     become_owner(&config.data_dir)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;
-    let tenants = runtime.block_on(tenants_without_second_factor(file)).map_err(Failure::new)?;
-    let problem = |tenant: String| Problem {
+    let settings = runtime.block_on(tenant_settings(file)).map_err(Failure::new)?;
+    let place = |tenant: &str| format!("tenant {tenant} in {}", file.display());
+    let open = |tenant: String| Problem {
         key: "second_factor_required".to_owned(),
-        place: format!("tenant {tenant} in {}", file.display()),
+        place: place(&tenant),
         reason: "whoever learns the password of an administrator is one".to_owned(),
         fix: "require a second factor of everybody on the account page, or by PUT \
               /api/v1/settings/sign-in {\"second_factor_required\":true}"
             .to_owned(),
     };
-    Ok(tenants.into_iter().map(problem).collect())
+    let endless = settings.granted.into_iter().flat_map(|(tenant, granted)| {
+        endless(&granted).into_iter().map(move |part| Problem {
+            key: format!("retention.{part}"),
+            place: place(&tenant),
+            reason: "what is kept for ever is lost all at once".to_owned(),
+            fix: "grant less on the page Tenants, such as 400d and a million events".to_owned(),
+        })
+    });
+    let open = settings.without_second_factor.into_iter().map(open);
+    Ok(open.chain(endless).collect())
 }
 
 /// What is wrong with the given certificate, if there is one.

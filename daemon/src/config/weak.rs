@@ -4,11 +4,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Config, Problem};
+use crate::retention::{Age, Amount, Keeping};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Events of a topic that are as good as all of them.
 const EVENTS: u64 = 1_000_000;
+
+/// As good as for ever, for what is found.
+const FINDINGS: Duration = Duration::from_secs(5 * 366 * 24 * 3600);
+
+/// The same for what happens and what is measured, which is much more.
+const HAPPENINGS: Duration = Duration::from_secs(2 * 366 * 24 * 3600);
 
 /// A limit this many times its default is no limit any more.
 const SANE: u64 = 10;
@@ -23,6 +30,23 @@ pub(super) fn weaknesses(config: &Config) -> Vec<Problem> {
     found.limits();
     found.guard();
     found.problems
+}
+
+/// The parts of what is granted to a tenant that are kept as good as for ever.
+#[must_use]
+pub fn endless(granted: &Keeping) -> Vec<&'static str> {
+    let older = |age: Option<Age>, most: Duration| age.is_some_and(|age| age.get() > most);
+    let much = |amount: &Amount| {
+        older(amount.age, HAPPENINGS)
+            || amount.count.is_some_and(|count| u64::from(count.get()) > EVENTS)
+    };
+    let parts = [
+        ("events", much(&granted.events)),
+        ("topics", granted.topics.values().any(much)),
+        ("scans", older(granted.scans, FINDINGS)),
+        ("telemetry", older(granted.telemetry, HAPPENINGS)),
+    ];
+    parts.into_iter().filter(|(_, endless)| *endless).map(|(part, _)| part).collect()
 }
 
 struct Found<'a> {
@@ -124,17 +148,15 @@ impl Found<'_> {
     fn retention(&mut self) {
         let config = self.config;
         let (channels, ingest) = (&config.channels, &config.ingest);
-        // What happens and what is measured is much more than what is found.
-        let (long, longest) = (2 * 366 * DAY, 5 * 366 * DAY);
         let topics = channels.topics.values();
         let topic_age = topics.clone().map(|kept| kept.age).max().unwrap_or_default();
         let topic_events = topics.map(|kept| kept.events).max().unwrap_or_default();
         for (key, kept, most) in [
-            ("compliance.kept", config.compliance.kept, longest),
-            ("guard.events_kept", config.guard.events_kept, longest),
-            ("ingest.telemetry_kept", ingest.telemetry_kept, long),
-            ("channels.retention", channels.default.age, long),
-            ("channels.topics", topic_age, long),
+            ("compliance.kept", config.compliance.kept, FINDINGS),
+            ("guard.events_kept", config.guard.events_kept, FINDINGS),
+            ("ingest.telemetry_kept", ingest.telemetry_kept, HAPPENINGS),
+            ("channels.retention", channels.default.age, HAPPENINGS),
+            ("channels.topics", topic_age, HAPPENINGS),
         ] {
             self.weak(
                 kept > most,

@@ -4,6 +4,7 @@ use gangplank_proto::id::{ApprovalId, BatchId, JobId, TenantId, UserId};
 use sqlx::Row as _;
 
 use super::{Announced, Approval, Released, approval_row};
+use crate::approval::{INSPECTION, TERMINAL};
 use crate::audit::By;
 use crate::clock::Timestamp;
 use crate::store::job::JobWrite;
@@ -95,6 +96,36 @@ impl Store {
         write.step_of_approval(by, "approval.cancel", &approval).await?;
         write.call_off_waiting(&approval, "the request for approval was taken back").await?;
         Ok(Some((approval, write.commit().await?)))
+    }
+
+    /// Takes back requests of every tenant for terminals and inspections: what waited for them lived
+    /// in a process that is gone, and asks anew.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel_orphaned_approvals(&self, now: Timestamp) -> Result<(), StoreError> {
+        let by = By::daemon(now);
+        loop {
+            let mut write = self.job_write(now).await?;
+            let rows = sqlx::query(
+                "UPDATE approvals SET status = 'cancelled' WHERE id IN (SELECT id FROM approvals \
+                   WHERE status IN ('pending', 'approved') AND action IN ($1, $2) LIMIT $3) \
+                 RETURNING *",
+            )
+            .bind(TERMINAL)
+            .bind(INSPECTION)
+            .bind(TOGETHER)
+            .fetch_all(&mut *write.tx)
+            .await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in &rows {
+                write.step_of_approval(&by, "approval.cancel", &approval_row(row)?).await?;
+            }
+            // Nobody listens yet.
+            drop(write.commit().await?);
+        }
     }
 
     /// Forgets requests that were made before a moment and are over, a thousand at a time.

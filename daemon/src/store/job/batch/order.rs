@@ -62,7 +62,9 @@ impl Store {
             }
             let jobs = batch.jobs.values().sum();
             let announced = Announced::default();
-            let approval = batch.approval.filter(|_| batch.state == BatchState::Paused);
+            let waits = batch.state == BatchState::Paused
+                && write.waits_for_consent(tenant, batch.id).await?;
+            let approval = batch.approval.filter(|_| waits);
             return Ok(CreatedBatch { batch: batch.id, jobs, approval, announced });
         }
         let mut hosts = selected(&mut write.tx, tenant, &new.selector).await?;

@@ -156,7 +156,7 @@ impl JobWrite {
     }
 
     /// Whether a request holds a batch.
-    async fn waits_for_consent(
+    pub(super) async fn waits_for_consent(
         &mut self,
         tenant: TenantId,
         id: BatchId,
