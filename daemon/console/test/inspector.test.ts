@@ -38,12 +38,14 @@ const seen = (items: Frame[], more: Partial<Seen> = {}): Seen => ({
 /** A daemon that answers when the test says so. */
 class Daemon {
   readonly asked: number[] = [];
+  readonly waited: boolean[] = [];
   readonly clock = new FakeClock();
   #answer: { resolve: (seen: Seen) => void; reject: (why: unknown) => void } | null = null;
   readonly follow = new Follow(
-    (after) =>
+    (after, waits) =>
       new Promise<Seen>((resolve, reject) => {
         this.asked.push(after);
+        this.waited.push(waits);
         this.#answer = { resolve, reject };
       }),
     this.clock,
@@ -72,6 +74,8 @@ describe("following", () => {
     await daemon.says(seen([frame(1), frame(2)]));
     await daemon.says(seen([frame(5)], { lost: 2 }));
     expect(daemon.asked).toEqual([0, 2, 5]);
+    // The first answer shows how far it is, and so comes at once.
+    expect(daemon.waited).toEqual([false, true, true]);
     expect(daemon.numbers).toEqual([5, 2, 1]);
     expect(daemon.follow.view.value.lost).toBe(2);
     const many = Array.from({ length: HELD + 10 }, (_, n) => frame(n + 6));

@@ -32,7 +32,8 @@ const NOTHING: View = {
   gone: false,
 };
 
-type Read = (after: number, signal: AbortSignal) => Promise<Seen>;
+/** Reads what came after a frame, and waits for more unless nothing is shown yet. */
+type Read = (after: number, waits: boolean, signal: AbortSignal) => Promise<Seen>;
 
 export class Follow {
   readonly view = signal<View>(NOTHING);
@@ -51,7 +52,7 @@ export class Follow {
     const { signal } = this.stopped;
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const seen = await this.read(this.last, signal);
+        const seen = await this.read(this.last, this.view.value.standing !== null, signal);
         if (signal.aborted) return;
         failures = 0;
         this.take(seen);

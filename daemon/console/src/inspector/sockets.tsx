@@ -2,10 +2,11 @@
 import { useState } from "preact/hooks";
 import { hosts } from "../hosts";
 import { go } from "../route";
-import { useBusy } from "../ui/busy";
-import { Dialog } from "../ui/dialog";
+import { Field } from "../ui/field";
+import { FormDialog, text, trimmed } from "../ui/form";
 import { useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
+import { type Column, Table } from "../ui/table";
 import { Ago } from "../ui/time";
 import * as api from "./api";
 import type { OpenSocket } from "./wire";
@@ -14,113 +15,77 @@ import { purpose, whose } from "./words";
 const hostName = (id: string) => hosts.value?.get(id)?.friendly_name;
 
 function LookDialog({ socket, onClose }: { socket: OpenSocket; onClose: () => void }) {
-  const { busy, error, run } = useBusy();
-  const [minutes, setMinutes] = useState(5);
   const [contents, setContents] = useState(false);
-  const [why, setWhy] = useState("");
   const asks = contents && !socket.own;
-  const begin = () =>
-    run(async () => {
-      const reason = why.trim();
-      const { id } = await api.look({
-        socket_id: socket.socket_id,
-        minutes,
-        contents,
-        ...(reason === "" ? {} : { why: reason }),
-      });
-      onClose();
-      go("inspector", { id });
+  const begin = async (data: FormData) => {
+    const why = trimmed(data, "why");
+    const { id } = await api.look({
+      socket_id: socket.socket_id,
+      minutes: Number(text(data, "minutes")),
+      contents,
+      ...(why === "" ? {} : { why }),
     });
+    onClose();
+    go("inspector", { id });
+  };
   return (
-    <Dialog title={`Look into a socket of ${whose(socket, hostName)}`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          begin();
-        }}
-      >
-        <div class="dialog-body">
-          {error && <Problem>{error}</Problem>}
-          <label class="field">
-            <span>Minutes (1 to 15)</span>
-            <input
-              name="minutes"
-              type="number"
-              min={1}
-              max={15}
-              required
-              value={minutes}
-              onInput={(event) => setMinutes(event.currentTarget.valueAsNumber)}
-            />
-          </label>
-          <label class="choice">
-            <input
-              name="contents"
-              type="checkbox"
-              checked={contents}
-              onChange={(event) => setContents(event.currentTarget.checked)}
-            />
-            {socket.own
-              ? "Show the first bytes of each frame"
-              : "Show the first bytes of each frame: somebody else has to approve that"}
-          </label>
-          <label class="field">
-            <span>{asks ? "Why (whoever decides reads it)" : "Why (may be empty)"}</span>
-            <input
-              name="why"
-              maxLength={500}
-              required={asks}
-              autocomplete="off"
-              value={why}
-              onInput={(event) => setWhy(event.currentTarget.value)}
-            />
-          </label>
-          <p class="quiet">That you look, into whose socket and why, is written in the audit.</p>
-        </div>
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy}>
-            {asks ? "Ask for approval" : "Look"}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Look into a socket of ${whose(socket, hostName)}`}
+      action={asks ? "Ask for approval" : "Look"}
+      onClose={onClose}
+      submit={begin}
+    >
+      <Field
+        label="Minutes (1 to 15)"
+        name="minutes"
+        type="number"
+        min={1}
+        max={15}
+        required
+        defaultValue="5"
+      />
+      <label class="choice">
+        <input
+          name="contents"
+          type="checkbox"
+          checked={contents}
+          onChange={(event) => setContents(event.currentTarget.checked)}
+        />
+        {socket.own
+          ? "Show the first bytes of each frame"
+          : "Show the first bytes of each frame: somebody else has to approve that"}
+      </label>
+      <Field
+        label={asks ? "Why (whoever decides reads it)" : "Why (may be empty)"}
+        name="why"
+        maxLength={500}
+        required={asks}
+        autocomplete="off"
+      />
+      <p class="quiet">That you look, into whose socket and why, is written in the audit.</p>
+    </FormDialog>
   );
 }
 
-function Row({ socket, onLook }: { socket: OpenSocket; onLook: () => void }) {
-  const name = whose(socket, hostName);
-  const host = socket.host_id ? (hostName(socket.host_id) ?? socket.host_id) : "";
-  return (
-    <tr data-socket={socket.socket_id}>
-      <th scope="row" class="wrap">
-        {name} {socket.own && <span class="badge">you</span>}
-      </th>
-      <td data-label="Kind" title={socket.path}>
-        {purpose(socket.path)}
-      </td>
-      <td data-label="Host" class="wrap">
-        {host}
-      </td>
-      <td data-label="Open since">
-        <Ago at={socket.since} />
-      </td>
-      <td data-label="From">{socket.source}</td>
-      <td class="actions">
-        <button
-          type="button"
-          class="small"
-          aria-label={`Look into the socket of ${name}`}
-          onClick={onLook}
-        >
-          Look
-        </button>
-      </td>
-    </tr>
-  );
-}
+const COLUMNS: readonly [Column<OpenSocket>, ...Column<OpenSocket>[]] = [
+  {
+    head: "Whose",
+    wrap: true,
+    cell: (socket) => (
+      <>
+        {whose(socket, hostName)} {socket.own && <span class="badge">you</span>}
+      </>
+    ),
+  },
+  { head: "Kind", cell: ({ path }) => <span title={path}>{purpose(path)}</span> },
+  {
+    head: "Host",
+    wrap: true,
+    cell: ({ host_id }) => (host_id ? (hostName(host_id) ?? host_id) : ""),
+  },
+  { head: "Open since", cell: ({ since }) => <Ago at={since} /> },
+  { head: "From", cell: ({ source }) => source },
+];
 
 export function Sockets() {
   const { value, error, reload } = useLoaded(api.sockets);
@@ -146,26 +111,19 @@ export function Sockets() {
         </div>
       )}
       {items && items.length > 0 && (
-        <table class="stack">
-          <caption class="unseen">Open sockets, newest first</caption>
-          <thead>
-            <tr>
-              <th scope="col">Whose</th>
-              <th scope="col">Kind</th>
-              <th scope="col">Host</th>
-              <th scope="col">Open since</th>
-              <th scope="col">From</th>
-              <th scope="col">
-                <span class="unseen">Look</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((socket) => (
-              <Row key={socket.socket_id} socket={socket} onLook={() => setAsking(socket)} />
-            ))}
-          </tbody>
-        </table>
+        <Table
+          caption="Open sockets, newest first"
+          columns={COLUMNS}
+          items={items}
+          id={({ socket_id }) => socket_id}
+          actions={(socket) => [
+            {
+              words: "Look",
+              label: `Look into the socket of ${whose(socket, hostName)}`,
+              does: () => setAsking(socket),
+            },
+          ]}
+        />
       )}
       {asking && <LookDialog socket={asking} onClose={() => setAsking(null)} />}
     </>

@@ -1,9 +1,11 @@
 /** One inspection: what it waits for, what it sees, and why it is over. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { useBusy } from "../ui/busy";
+import { Crumbs } from "../ui/crumbs";
 import { useKeys } from "../ui/keys";
 import { Link } from "../ui/link";
 import { Loading, Notice, Problem } from "../ui/notice";
+import { type Column, Table } from "../ui/table";
 import { Countdown, Exact } from "../ui/time";
 import * as api from "./api";
 import { Follow, HELD, type View } from "./follow";
@@ -35,22 +37,26 @@ function State({ standing }: { standing: Inspection }) {
   );
 }
 
-function Row({ frame, contents, asHex }: { frame: Frame; contents: boolean; asHex: boolean }) {
-  return (
-    <tr data-frame={frame.number}>
-      <th scope="row">{frame.direction === "in" ? "from the peer" : "to the peer"}</th>
-      <td data-label="Kind">{KINDS[frame.kind] ?? frame.kind}</td>
-      <td data-label="Size">{bytes(frame.size)}</td>
-      <td data-label="When">
-        <Exact at={frame.at} />
-      </td>
-      {contents && (
-        <td data-label="Contents" class="wrap">
-          <code class="wrap">{shown(frame, asHex)}</code>
-        </td>
-      )}
-    </tr>
-  );
+/** What is shown of a frame; its contents where they are granted. */
+function columns(contents: boolean, asHex: boolean): [Column<Frame>, ...Column<Frame>[]] {
+  const bare: [Column<Frame>, ...Column<Frame>[]] = [
+    {
+      head: "Direction",
+      cell: ({ direction, number }) => (
+        <span data-frame={number}>{direction === "in" ? "from the peer" : "to the peer"}</span>
+      ),
+    },
+    { head: "Kind", cell: ({ kind }) => KINDS[kind] ?? kind },
+    { head: "Size", cell: ({ size }) => bytes(size) },
+    { head: "When", cell: ({ at }) => <Exact at={at} /> },
+  ];
+  if (contents)
+    bare.push({
+      head: "Contents",
+      wrap: true,
+      cell: (frame) => <code class="wrap">{shown(frame, asHex)}</code>,
+    });
+  return bare;
 }
 
 function Frames({ view, contents, asHex }: { view: View; contents: boolean; asHex: boolean }) {
@@ -65,28 +71,20 @@ function Frames({ view, contents, asHex }: { view: View; contents: boolean; asHe
     );
   }
   return (
-    <table class="stack frames">
-      <caption class="unseen">Frames, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">Direction</th>
-          <th scope="col">Kind</th>
-          <th scope="col">Size</th>
-          <th scope="col">When</th>
-          {contents && <th scope="col">Contents</th>}
-        </tr>
-      </thead>
-      <tbody>
-        {view.frames.map((frame) => (
-          <Row key={frame.number} frame={frame} contents={contents} asHex={asHex} />
-        ))}
-      </tbody>
-    </table>
+    <Table
+      caption="Frames, newest first"
+      columns={columns(contents, asHex)}
+      items={view.frames}
+      id={({ number }) => number}
+    />
   );
 }
 
 export function Watching({ id }: { id: string }) {
-  const follow = useMemo(() => new Follow((after, signal) => api.seen(id, after, signal)), [id]);
+  const follow = useMemo(
+    () => new Follow((after, waits, signal) => api.seen(id, after, waits, signal)),
+    [id],
+  );
   useEffect(() => {
     void follow.run();
     return () => follow.stop();
@@ -101,9 +99,7 @@ export function Watching({ id }: { id: string }) {
   useKeys({ " ": pause, x: () => contents && setAsHex(!asHex) });
   return (
     <>
-      <nav class="crumbs" aria-label="Where this is">
-        <Link to="inspector">Open sockets</Link>
-      </nav>
+      <Crumbs to="inspector" words="Open sockets" />
       <header class="page-head">
         <h1>Looking into a socket</h1>
         {contents && (
