@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
@@ -123,6 +123,36 @@ impl Clock {
     }
 }
 
+/// How far the time of day may be from the time that went by before it was set: more than what
+/// sleeping and slewing make of it.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// Notices when the time of day is set.
+#[derive(Debug)]
+pub struct Jumps {
+    clock: Clock,
+    seen: (Instant, Timestamp),
+}
+
+impl Jumps {
+    /// Looks for the first time.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let seen = (Instant::now(), clock.now());
+        Self { clock, seen }
+    }
+
+    /// By how many milliseconds the time of day was set since the last look, back if they are
+    /// negative.
+    pub fn look(&mut self) -> Option<i64> {
+        let (then, before) = std::mem::replace(&mut self.seen, (Instant::now(), self.clock.now()));
+        let (now, after) = self.seen;
+        let went_by = i64::try_from((now - then).as_millis()).unwrap_or(i64::MAX);
+        let jump = after.0.saturating_sub(before.0).saturating_sub(went_by);
+        (u128::from(jump.unsigned_abs()) >= JUMP.as_millis()).then_some(jump)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -142,5 +172,17 @@ mod tests {
         let twin = clock.clone();
         clock.advance(Duration::from_millis(7));
         assert_eq!(twin.now(), Timestamp::from_millis(12));
+    }
+
+    #[test]
+    fn only_what_no_time_explains_is_a_jump() {
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let mut jumps = Jumps::new(clock.clone());
+        assert_eq!(jumps.look(), None);
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(jumps.look(), None);
+        clock.advance(Duration::from_secs(3600));
+        assert!((3_590_000..=3_600_000).contains(&jumps.look().unwrap()));
+        assert_eq!(jumps.look(), None, "once");
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::audit::{Actor, By};
 use crate::auth::{Change, News};
-use crate::clock::Timestamp;
+use crate::clock::{Jumps, Timestamp};
 use crate::event::Topic;
 use crate::job;
 use crate::link::AgentLink;
@@ -282,6 +282,7 @@ pub async fn follow(app: Arc<App>, stop: CancellationToken) {
     let mut news = app.auth.revocations().listen();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut late = std::collections::HashSet::new();
+    let mut jumps = Jumps::new(app.clock.clone());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -291,6 +292,12 @@ pub async fn follow(app: Arc<App>, stop: CancellationToken) {
                 News::Ended => return,
             },
             _ = sweep.tick() => {
+                if let Some(millis) = jumps.look() {
+                    tracing::warn!(millis, "the time of day was set");
+                    if let Err(error) = app.store.shift_detached(millis).await {
+                        tracing::error!(%error, "terminals could not be kept for as long as before");
+                    }
+                }
                 if let Err(error) = life::expire(&app).await {
                     tracing::error!(%error, "terminals whose life is over could not be ended");
                 }

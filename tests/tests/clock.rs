@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use gangplank_tests::{
     agent::{Agent, Policy, shell_user},
     daemon::Daemon,
+    eventually,
     page::{Page, path},
     program, scratch,
     ws::Socket,
@@ -117,6 +118,38 @@ async fn a_jump_of_the_clock_drops_nobody_and_revives_nothing() {
     assert!(!daemon.log().contains("panicked"));
     // Timers wait for a duration, not for a time of day: nothing was done many times to catch up.
     assert_eq!(subscriber.next_within(Duration::from_secs(2)).await, None);
+}
+
+/// How long a terminal waits for its owner is a duration too.
+#[tokio::test]
+async fn a_terminal_that_nobody_shows_outlives_a_jump() {
+    let jumping = Jumping::start();
+    let daemon = &jumping.daemon;
+    let admin = daemon.admin().await;
+    let agent = Agent::enrol(daemon, &admin, &Policy::everything("localhost:22")).await;
+    for (number, to) in ["+1h", "-1h", "+0"].into_iter().enumerate() {
+        let mut page = Page::open(&admin, agent.host()).await;
+        let pty = json!({ "connection_mode": "pty", "username": shell_user() });
+        let session = page.connected(pty).await["session_id"].clone();
+        drop(page);
+        let path = format!("/api/v1/sessions/{}", session.as_str().expect("an id"));
+        let soon = eventually::patience();
+        eventually::until(soon, "the terminal to be left", || async {
+            let session = admin.get(&path).await.expect(200).json();
+            (session["state"] == "detached").then_some(())
+        })
+        .await;
+        jumping.jump(to);
+        eventually::until(soon, "the jump to be noticed", || async {
+            let noticed = daemon.log().matches("the time of day was set").count();
+            (noticed > number).then_some(())
+        })
+        .await;
+        let mut page = Page::open(&admin, agent.host()).await;
+        let resume = json!({ "resume": { "session_id": session, "offset": 0 } });
+        assert_eq!(page.connected(resume).await["resumed"], true, "{to}");
+        page.proves_a_shell().await;
+    }
 }
 
 #[tokio::test]

@@ -213,6 +213,24 @@ impl Store {
         Ok(())
     }
 
+    /// The time of day was set by so many milliseconds: who may come back to a terminal has as long
+    /// as before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shift_detached(&self, millis: i64) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        sqlx::query(
+            "UPDATE sessions SET expires_at = expires_at + $1 \
+             WHERE ended_at IS NULL AND state = 'detached'",
+        )
+        .bind(millis)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(())
+    }
+
     /// How long a tenant's terminals live without a viewer, where it says so itself.
     ///
     /// # Errors
