@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use gangplank_tests::rig::{Footprint, times};
+use gangplank_tests::{
+    http::Answer,
+    rig::{Footprint, times},
+};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -227,5 +230,44 @@ async fn a_request_names_one_host_and_that_is_ours() {
     let absolute = format!("GET https://rebound.example:{port}/api/v1/hosts HTTP/1.1\r\n");
     let answer = ask(&format!("{absolute}Host: HOST\r\nCookie: {cookie}\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+    RIG.holds(control).await;
+}
+
+/// No page of another origin is let read anything, and no method does what is not in the document.
+#[tokio::test]
+async fn other_origins_and_other_methods_get_nothing() {
+    let _turn = TURN.lock().await;
+    let control = RIG.control().await;
+    let admin = RIG.daemon().admin().await;
+    let foreign = admin.clone().with_origin(Some("https://evil.example"));
+    let asking = foreign.clone().with_header("Access-Control-Request-Method", "POST");
+    let asking = asking.with_header("Access-Control-Request-Headers", "authorization");
+    let traced = admin.clone().with_header("X-Traced", "CANARY-traced");
+    let mut paths: Vec<_> = admin.routes().await.into_iter().map(|route| route.path).collect();
+    paths.dedup();
+    let silent = |answer: &Answer| {
+        let allows = answer.headers.keys().any(|name| name.as_str().starts_with("access-control"));
+        assert!(!allows, "{:?}", answer.headers);
+    };
+    for path in &paths {
+        let path = path.replace(['{', '}', '*'], "");
+        let preflight = asking.send("OPTIONS", &path, None).await;
+        assert!((400..600).contains(&preflight.status), "OPTIONS {path}: {}", preflight.status);
+        silent(&preflight);
+        for method in ["TRACE", "PROPFIND", "LINK"] {
+            let answer = traced.send(method, &path, None).await;
+            assert!([404, 405, 501].contains(&answer.status), "{method} {path}: {}", answer.status);
+            assert!(!answer.text().contains("X-Traced"), "{method} {path}: {}", answer.text());
+        }
+    }
+    for origin in ["https://evil.example", "null", "https://localhost.evil.example"] {
+        for path in ["/", "/healthz", "/api/v1/openapi.json", "/api/v1/hosts", "/api/v1/auth/me"] {
+            silent(&admin.clone().with_origin(Some(origin)).get(path).await);
+        }
+        let body = json!({ "friendly_name": "by a page" });
+        let written = admin.clone().with_origin(Some(origin)).post("/api/v1/hosts", body).await;
+        written.refused(403);
+        silent(&written);
+    }
     RIG.holds(control).await;
 }

@@ -26,6 +26,7 @@ static RIG: LazyLock<Rig> = LazyLock::new(|| {
     Rig::with(&[
         ("limits.establish", "3s"),
         ("limits.anonymous_sockets_per_ip", "1000"),
+        ("limits.channel_write", "5s"),
         ("webhooks.attempts", "1"),
     ])
 });
