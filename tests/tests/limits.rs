@@ -5,8 +5,11 @@ use std::{fs, process::Command, time::Duration};
 use gangplank_tests::{
     agent::{Agent, Policy, shell_user},
     daemon::Daemon,
+    fleet::Fleet,
     page::Page,
-    process, program, scratch,
+    process, program,
+    returning::Returning,
+    scratch,
     ws::Incoming,
 };
 use serde_json::{Value, json};
@@ -178,4 +181,43 @@ async fn a_user_has_a_number_of_sockets_and_gets_them_back() {
         admin.upgrade(path).open().await.ok()
     })
     .await;
+}
+
+#[tokio::test]
+async fn output_on_its_way_and_kept_is_as_much_as_is_set() {
+    let fleet = Fleet::with(&[
+        ("limits.terminal_window", "32 KiB"),
+        ("limits.replay_ring", "300 KiB"),
+        ("limits.lossless_hold", "0s"),
+    ])
+    .await;
+    let admin = fleet.admin().await;
+    let mut direct = fleet.direct();
+    direct["accept_host_key"] = fleet.sshd.fingerprints()[0].clone().into();
+    let mut page = Page::open(&admin, fleet.host()).await;
+    page.connected(direct.clone()).await;
+    page.proves_a_shell().await;
+    page.stop_acknowledging();
+    let before = page.output().len();
+    page.keys("yes | head -c 4000000\r").await;
+    let got = page.settled(Duration::from_secs(2)).await - before;
+    assert!((16 << 10..=32 << 10).contains(&got), "{got} bytes without an acknowledgement");
+    drop(page);
+
+    let mut page = Returning::open(&admin, fleet.host(), direct).await;
+    page.keys("stty raw -echo; echo re\"\"ady\r").await;
+    page.shows("ready").await;
+    page.keys("seq 1 300000; printf 'TH%sEND' E\n").await;
+    page.collects(1).await;
+    page.lose();
+    let patience = gangplank_tests::eventually::patience();
+    let end = gangplank_tests::eventually::until(patience, "the whole of it", || async {
+        let connected = Returning::to(&admin, fleet.host(), page.session()).resumed().await;
+        connected["replay_to"].as_u64().filter(|to| *to > 1_900_000)
+    })
+    .await;
+    page.resumed().await;
+    page.shows("THEEND").await;
+    let (_, to) = *page.gaps.first().expect("a gap");
+    assert!((256 << 10..=300 << 10).contains(&(end - to)), "{} bytes were kept", end - to);
 }

@@ -430,7 +430,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "limits.replay_ring",
-        Form::Size(16 * KIB, 64 * MIB),
+        // A terminal holds what is on its way to a page in its ring.
+        Form::Size(256 * KIB, 64 * MIB),
         "1 MiB",
         "Newest output kept of a terminal for whoever comes back.",
     ),
