@@ -114,6 +114,9 @@ fn enveloped_messages_are_as_the_fixture_shows_them() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/channels");
     let text = std::fs::read(folder.join("enveloped.json")).unwrap();
     let fixture: Value = serde_json::from_slice(&text).unwrap();
+    let read: crate::event::Positions =
+        serde_json::from_value(fixture["positions"].clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), fixture["positions"]);
     for event in fixture["events"].as_array().unwrap() {
         let read: crate::event::Event = serde_json::from_value(event.clone()).unwrap();
         assert_eq!(&serde_json::to_value(&read).unwrap(), event);

@@ -11,10 +11,6 @@ const FOLDER =
 
 const load = (file: string) => JSON.parse(readFileSync(join(FOLDER, file), "utf8"));
 const names = readdirSync(FOLDER).map((file) => file.replace(/\.json$/, ""));
-const parsers = Object.fromEntries(
-  Object.entries(CHANNELS).map(([name, { parse }]) => [name, parse]),
-);
-
 test("the fixtures are those of the channels, and of the envelope", () => {
   expect(names.sort()).toEqual([...Object.keys(CHANNELS), "enveloped"].sort());
 });
@@ -57,15 +53,15 @@ describe.each(Object.keys(CHANNELS) as ChannelName[])("the channel %s", (channel
   });
 });
 
-test("the envelope is read: events of their topics, and gaps", () => {
-  const { events, gaps } = load("enveloped.json");
+test("the envelope is read: where topics begin, their events, and gaps", () => {
+  const { positions, events, gaps } = load("enveloped.json");
   const seen: unknown[] = [];
   const lost: unknown[] = [];
   const unreadable: unknown[] = [];
   const socket = new FakeSocket("");
-  followEvents({
+  const following = followEvents({
     base: "https://relay.example/",
-    topics: parsers,
+    topics: { alerts: CHANNELS.alerts.parse, vpn: CHANNELS.vpn.parse },
     onEvent: ({ topic, seq, id, at }) => seen.push({ topic, seq, id, at }),
     onGap: ({ topic, lost: gap }) => lost.push({ topic, gap }),
     onUnreadable: (...what) => unreadable.push(what),
@@ -73,6 +69,9 @@ test("the envelope is read: events of their topics, and gaps", () => {
     clock: new FakeClock(),
   });
   socket.accept();
+  socket.say(positions);
+  expect(following.state.kind).toBe("open");
+  expect(following.cursor).toEqual(positions.positions);
   for (const gap of gaps) socket.say(gap);
   for (const event of events) socket.say(event);
   expect(unreadable).toEqual([]);
