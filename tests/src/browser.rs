@@ -453,6 +453,22 @@ impl Browser {
         self.devtools.events().iter().filter_map(asked).collect()
     }
 
+    /// Waits until a message with this text has come on one of the page's WebSockets.
+    pub async fn hears(&mut self, text: &str) {
+        let received = |event: &Value| {
+            event["method"] == "Network.webSocketFrameReceived"
+                && event["params"]["response"]["payloadData"]
+                    .as_str()
+                    .is_some_and(|payload| payload.contains(text))
+        };
+        let start = std::time::Instant::now();
+        while !self.devtools.events().iter().any(received) {
+            assert!(start.elapsed() < patience(), "waited in vain to hear {text:?}");
+            // What the browser tells is read together with its answers.
+            self.eval("new Promise(done => setTimeout(done, 50))").await;
+        }
+    }
+
     /// Lets the browser do something until a condition outside of it holds.
     pub async fn meanwhile<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         until(patience(), what, || {

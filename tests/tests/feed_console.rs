@@ -9,6 +9,7 @@ use gangplank_tests::{
     http::Client,
     inbox::alert,
     job::Marker,
+    line::Line,
 };
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -101,6 +102,26 @@ async fn what_is_published_is_in_the_feed_and_waits_while_it_is_paused() {
     daemon.admin().await.tell("alerts", alert("away", "It was told meanwhile")).await;
     browser.shows("It was told meanwhile").await;
     browser.until("the bar", "document.querySelector('.head [data-connection=open]')").await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_cut_before_anything_was_told_hears_what_is_told_meanwhile() {
+    let port = Line::reserve();
+    let url = format!("https://127.0.0.1:{port}");
+    let daemon = Daemon::with(&[("server.public_url", &url)]);
+    let line = Line::start(port, daemon.authority());
+    let admin = daemon.admin().await;
+    one_host(&admin).await;
+    let mut browser = console::browser(&line.url(), daemon.ca()).await;
+    console::login(&mut browser, daemon.password()).await;
+    let bar = |state: &str| format!("document.querySelector('.head [data-connection={state}]')");
+    browser.until("the bar", &bar("open")).await;
+    line.cut();
+    browser.until("the cut to be noticed", &bar("waiting")).await;
+    admin.tell("alerts", alert("meanwhile", "It was told meanwhile")).await;
+    line.mend();
+    browser.until("the bar", &bar("open")).await;
+    browser.hears("It was told meanwhile").await;
 }
 
 /// Alerts with the numbers `from` to `to`, in the order in which they are told.
