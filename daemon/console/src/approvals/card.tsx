@@ -1,5 +1,6 @@
 /** One request: what is asked for exactly, by whom, until when. */
 import { may } from "../session";
+import { Exactly } from "../ui/exactly";
 import { Link } from "../ui/link";
 import { Ago, Countdown } from "../ui/time";
 import type { Approval } from "./wire";
@@ -18,18 +19,6 @@ export function StatusMark({ status }: { status: Approval["status"] }) {
       <span class="dot" aria-hidden="true" />
       {words}
     </span>
-  );
-}
-
-function Exactly({ name, value }: { name: string; value: Record<string, unknown> }) {
-  if (Object.keys(value).length === 0) return null;
-  return (
-    <>
-      <dt>{name}</dt>
-      <dd>
-        <code class="wrap">{JSON.stringify(value)}</code>
-      </dd>
-    </>
   );
 }
 

@@ -169,17 +169,16 @@ function Fields({ policy }: { policy: Policy | undefined }) {
             ))}
           </select>
         </label>
-        <label class="field grow">
-          <span>A request stands for</span>
-          <input
-            name="life"
-            required
-            pattern="[0-9]+(s|m|h|d)"
-            title="A number with m, h or d, such as 30m"
-            defaultValue={policy?.life ?? "1h"}
-            autocomplete="off"
-          />
-        </label>
+        <Field
+          label="A request stands for"
+          grow
+          name="life"
+          required
+          pattern="[0-9]+(s|m|h|d)"
+          title="A number with m, h or d, such as 30m"
+          defaultValue={policy?.life ?? "1h"}
+          autocomplete="off"
+        />
       </div>
     </>
   );

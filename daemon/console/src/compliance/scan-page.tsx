@@ -1,5 +1,7 @@
 /** One scan: its score, and every rule with what to do. */
+
 import { go, route } from "../route";
+import { Field } from "../ui/field";
 import { Link } from "../ui/link";
 import { useListed } from "../ui/load";
 import { Loading, Notice, Problem } from "../ui/notice";
@@ -97,17 +99,16 @@ function Filters({ id, filter }: { id: string; filter: api.RuleFilter }) {
           ))}
         </select>
       </label>
-      <label class="field grow">
-        <span>Text</span>
-        <input
-          type="search"
-          value={filter.text}
-          maxLength={64}
-          autocomplete="off"
-          placeholder="in title or name"
-          onInput={(event) => want(id, { ...filter, text: event.currentTarget.value })}
-        />
-      </label>
+      <Field
+        label="Text"
+        grow
+        type="search"
+        value={filter.text}
+        maxLength={64}
+        autocomplete="off"
+        placeholder="in title or name"
+        onInput={(event) => want(id, { ...filter, text: event.currentTarget.value })}
+      />
     </search>
   );
 }

@@ -5,8 +5,9 @@ import { FormDialog, trimmed } from "../ui/form";
 import type { Opened } from "../ui/list-page";
 import { say } from "../ui/toast";
 import * as api from "./api";
+import { ScannerFields } from "./scanner-fields";
 import type { Scanner, Schedule, ScheduleValues } from "./wire";
-import { ORDERED, SCANNERS } from "./words";
+import { ORDERED } from "./words";
 
 /** What a field of a duration takes. */
 const SPAN = "[0-9]+(ms|s|m|h|d)";
@@ -57,29 +58,12 @@ function Fields({ schedule }: { schedule: Schedule | undefined }) {
         autocomplete="off"
         spellcheck={false}
       />
-      <div class="row">
-        <label class="field">
-          <span>Scanner</span>
-          <select name="scanner" defaultValue={schedule?.scanner ?? "openscap"}>
-            {ORDERED.map((name) => (
-              <option key={name} value={name} selected={name === schedule?.scanner}>
-                {SCANNERS[name]}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label class="field grow">
-          <span>Profile</span>
-          <input
-            name="profile"
-            maxLength={256}
-            defaultValue={schedule?.profile ?? ""}
-            placeholder="the scanner's own choice"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </label>
-      </div>
+      <ScannerFields
+        offered={ORDERED}
+        scanner={schedule?.scanner}
+        profile={schedule?.profile ?? ""}
+        whose="the scanner's"
+      />
       <div class="row">
         <Field
           label="Every"

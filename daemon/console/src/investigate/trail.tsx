@@ -1,10 +1,11 @@
 /** What one host was asked: how far it is, and what it prints. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import * as jobs from "../jobs/api";
 import { isOver } from "../jobs/board";
 import { useBoard } from "../jobs/live";
 import { Doing, JobMark } from "../jobs/marks";
-import { NOTHING, type Output, readable } from "../jobs/output";
+import { NOTHING, type Output } from "../jobs/output";
+import { Printed } from "../jobs/printed";
 import { useBusy } from "../ui/busy";
 import { Link } from "../ui/link";
 import { useLoaded } from "../ui/load";
@@ -56,13 +57,6 @@ export function TrailView({ trail }: { trail: Trail }) {
   const over = job !== null && isOver(job);
   const [output, problem] = useOutput(jobId, over);
   const { busy, error, run } = useBusy();
-  const text = useMemo(() => readable(output.text), [output.text]);
-  const box = useRef<HTMLPreElement>(null);
-  const atEnd = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: new text moves the end
-  useEffect(() => {
-    if (atEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [text]);
   return (
     <article class="trail" aria-label={host.name} data-trail={host.id}>
       <header class="trail-head">
@@ -97,23 +91,7 @@ export function TrailView({ trail }: { trail: Trail }) {
       </header>
       {(error ?? problem) && <Problem>{error ?? problem}</Problem>}
       {job?.error && <p class="reason wrap">{job.error}</p>}
-      {output.cut && <p class="quiet">What came first is not shown any more.</p>}
-      {text === "" ? (
-        <p class="quiet">{over ? "It printed nothing." : "Nothing yet."}</p>
-      ) : (
-        <pre
-          ref={box}
-          class="output"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-          tabIndex={0}
-          onScroll={(event) => {
-            const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-            atEnd.current = scrollTop + clientHeight >= scrollHeight - 8;
-          }}
-        >
-          {text}
-        </pre>
-      )}
+      <Printed output={output} over={over} />
     </article>
   );
 }

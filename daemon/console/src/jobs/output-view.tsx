@@ -1,9 +1,10 @@
 /** The output of a job as it comes, as text and nothing else. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { backoff } from "../backoff";
 import { Problem } from "../ui/notice";
 import * as api from "./api";
-import { NOTHING, type Output, Reader, readable } from "./output";
+import { NOTHING, type Output, Reader } from "./output";
+import { Printed } from "./printed";
 
 /** Seconds that the daemon may wait for more. */
 const WAIT = 25;
@@ -39,9 +40,6 @@ async function follow(
 export function OutputView({ jobId, attempt }: { jobId: string; attempt: number }) {
   const [output, setOutput] = useState<Output>(NOTHING);
   const [problem, setProblem] = useState<string | null>(null);
-  const box = useRef<HTMLPreElement>(null);
-  // Whoever reads further up is left there.
-  const atEnd = useRef(true);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt prints from the start
   useEffect(() => {
     const stop = new AbortController();
@@ -56,32 +54,11 @@ export function OutputView({ jobId, attempt }: { jobId: string; attempt: number 
     );
     return () => stop.abort();
   }, [jobId, attempt]);
-  const text = useMemo(() => readable(output.text), [output.text]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: new text moves the end
-  useEffect(() => {
-    if (atEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [text]);
   return (
     <section>
       <h2>Output</h2>
       {problem && <Problem>{problem}</Problem>}
-      {output.cut && <p class="quiet">What came first is not shown any more.</p>}
-      {text === "" ? (
-        <p class="quiet">{output.complete ? "It printed nothing." : "Nothing yet."}</p>
-      ) : (
-        <pre
-          ref={box}
-          class="output"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-          tabIndex={0}
-          onScroll={(event) => {
-            const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-            atEnd.current = scrollTop + clientHeight >= scrollHeight - 8;
-          }}
-        >
-          {text}
-        </pre>
-      )}
+      <Printed output={output} over={output.complete} />
       <p class="unseen" role="status">
         {output.complete && "The output is complete."}
       </p>

@@ -1,8 +1,10 @@
 /** Gives one host a command. */
+
 import { useState } from "preact/hooks";
+import { ScannerFields } from "../compliance/scanner-fields";
 import type { Scanner } from "../compliance/wire";
-import { SCANNERS } from "../compliance/words";
 import { go } from "../route";
+import { Field } from "../ui/field";
 import { FormDialog, text, trimmed } from "../ui/form";
 import type { Host } from "../wire";
 import * as api from "./api";
@@ -43,27 +45,7 @@ const offeredScanners = (host: Host): Scanner[] =>
 function ScanFields({ host }: { host: Host }) {
   return (
     <>
-      <div class="row">
-        <label class="field">
-          <span>Scanner</span>
-          <select name="scanner">
-            {offeredScanners(host).map((name) => (
-              <option key={name} value={name}>
-                {SCANNERS[name]}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label class="field grow">
-          <span>Profile</span>
-          <input
-            name="profile"
-            placeholder="the agent's own choice"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </label>
-      </div>
+      <ScannerFields offered={offeredScanners(host)} whose="the agent's" />
       {host.agent !== "patchmon" && (
         <p class="quiet">
           The host scans only if its agent's file says <code>policy.scan = true</code> and the
@@ -147,10 +129,7 @@ export function RunDialog({ host, command: first = "report_now", onClose }: Prop
       )}
       {command === "run_tool" && (
         <>
-          <label class="field">
-            <span>Tool</span>
-            <input name="tool" required autocomplete="off" spellcheck={false} />
-          </label>
+          <Field label="Tool" name="tool" required autocomplete="off" spellcheck={false} />
           <label class="field">
             <span>Arguments, as name=value, one a line</span>
             <textarea name="args" rows={3} spellcheck={false} />

@@ -63,15 +63,13 @@ export function KeyForm(props: { wanted: NewEnrolment; make: (wanted: NewEnrolme
             </select>
           </label>
         </div>
-        <label class="field">
-          <span>Labels that they get</span>
-          <input
-            name="labels"
-            placeholder="web, production"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </label>
+        <Field
+          label="Labels that they get"
+          name="labels"
+          placeholder="web, production"
+          autocomplete="off"
+          spellcheck={false}
+        />
         <Field
           label="Networks from which they may come"
           name="networks"

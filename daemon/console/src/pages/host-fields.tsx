@@ -55,17 +55,15 @@ function GatewayField({ host }: { host: Host | undefined }) {
 export function HostFields({ host, addressRequired }: { host?: Host; addressRequired?: boolean }) {
   return (
     <>
-      <label class="field">
-        <span>Name</span>
-        <input
-          name="friendly_name"
-          required
-          maxLength={255}
-          defaultValue={host?.friendly_name ?? ""}
-          autocomplete="off"
-          spellcheck={false}
-        />
-      </label>
+      <Field
+        label="Name"
+        name="friendly_name"
+        required
+        maxLength={255}
+        defaultValue={host?.friendly_name ?? ""}
+        autocomplete="off"
+        spellcheck={false}
+      />
       <div class="row">
         <Field
           label="Address"

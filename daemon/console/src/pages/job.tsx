@@ -7,6 +7,7 @@ import { OutputView } from "../jobs/output-view";
 import type { Job } from "../jobs/wire";
 import { route } from "../route";
 import { Crumbs } from "../ui/crumbs";
+import { Exactly } from "../ui/exactly";
 import { Link } from "../ui/link";
 import { useLoaded } from "../ui/load";
 import { Loading, Problem } from "../ui/notice";
@@ -19,21 +20,6 @@ function Moment({ name, at }: { name: string; at: string | null }) {
       <dt>{name}</dt>
       <dd>
         <Exact at={at} />
-      </dd>
-    </>
-  );
-}
-
-const isEmpty = (value: unknown): boolean =>
-  value === null || (typeof value === "object" && Object.keys(value as object).length === 0);
-
-function Data({ name, value }: { name: string; value: unknown }) {
-  if (isEmpty(value)) return null;
-  return (
-    <>
-      <dt>{name}</dt>
-      <dd>
-        <code class="wrap">{JSON.stringify(value)}</code>
       </dd>
     </>
   );
@@ -72,7 +58,7 @@ function Facts({ job }: { job: Job }) {
           {job.host_name}
         </Link>
       </dd>
-      <Data name="With" value={job.params} />
+      <Exactly name="With" value={job.params} />
       <dt>Ordered by</dt>
       <dd>{job.created_by}</dd>
       <Moment name="Ordered" at={job.created_at} />
@@ -96,7 +82,7 @@ function Facts({ job }: { job: Job }) {
           <dd>{job.exit_status}</dd>
         </>
       )}
-      <Data name="Result" value={job.result} />
+      <Exactly name="Result" value={job.result} />
       {job.retry_of && (
         <>
           <dt>Repeats</dt>

@@ -126,15 +126,13 @@ export function ConnectForm({ tab, host }: { tab: TerminalTab; host: Host }) {
         {mode && mode !== "pty" && (
           <>
             {mode === "proxy" && (
-              <label class="field">
-                <span>Target</span>
-                <input
-                  name="target"
-                  placeholder="localhost:22"
-                  autocomplete="off"
-                  spellcheck={false}
-                />
-              </label>
+              <Field
+                label="Target"
+                name="target"
+                placeholder="localhost:22"
+                autocomplete="off"
+                spellcheck={false}
+              />
             )}
             <Field
               label="User"
@@ -164,13 +162,11 @@ export function ConnectForm({ tab, host }: { tab: TerminalTab; host: Host }) {
                     spellcheck={false}
                   />
                 </label>
-                <label class="field">
-                  <span>or from a file</span>
-                  <input
-                    type="file"
-                    onChange={(event) => void readKey(event.currentTarget.files?.[0])}
-                  />
-                </label>
+                <Field
+                  label="or from a file"
+                  type="file"
+                  onChange={(event) => void readKey(event.currentTarget.files?.[0])}
+                />
                 <Field
                   label="Passphrase of the key"
                   name="passphrase"
