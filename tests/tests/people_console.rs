@@ -87,3 +87,45 @@ async fn who_belongs_to_two_tenants_chooses_in_the_bar() {
     shows(&mut browser, "of another tenant").await;
     assert_eq!(browser.problems(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn how_long_things_are_kept_is_said_and_wished() {
+    let daemon = Daemon::start();
+    let platform = daemon.admin().await;
+    let north = platform.post("/api/v1/tenants", json!({ "name": "north" })).await.expect(201);
+    let north = format!("/api/v1/tenants/{}", north.json()["id"].as_str().expect("an id"));
+    let mut browser = browser(&daemon, "admin", daemon.password()).await;
+    browser.goto(&format!("{}/tenants", daemon.url())).await;
+    shows(&mut browser, "north").await;
+    browser.click_text("Change north").await;
+    browser.until("the fields", "document.querySelector('dialog input[name=jobs]')").await;
+    browser
+        .eval("document.querySelectorAll('dialog details').forEach((d) => { d.open = true; })")
+        .await;
+    fill(&mut browser, "input[name=max_terminals]", "7").await;
+    fill(&mut browser, "input[name=jobs]", "90d").await;
+    fill(&mut browser, "textarea[name=topics]", "alerts=60d/500").await;
+    browser.click_text("^\\s*Save").await;
+    browser.until("the dialog to go", "!document.querySelector('dialog')").await;
+    let said = platform.get(&north).await.expect(200).json();
+    assert_eq!(said["limits"]["max_terminals"], 7, "{said}");
+    let granted = &said["retention"]["granted"];
+    assert_eq!(granted["jobs"], "90d", "{said}");
+    assert_eq!(granted["topics"], json!({ "alerts": { "age": "60d", "count": 500 } }));
+
+    browser.goto(&format!("{}/account", daemon.url())).await;
+    browser.until("the wish", "document.querySelector('input[name=records]')").await;
+    browser.eval("document.querySelectorAll('details').forEach((d) => { d.open = true; })").await;
+    fill(&mut browser, "input[name=records]", "2d").await;
+    browser.keys("\r").await;
+    browser.shows("Things are kept for so long").await;
+    let own = platform.get("/api/v1/settings/retention").await.expect(200).json();
+    assert_eq!((&own["own"]["records"], &own["in_force"]["records"]), (&json!("2d"), &json!("2d")));
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+/// Types into the field of a form.
+async fn fill(browser: &mut Browser, field: &str, text: &str) {
+    browser.eval(&format!("document.querySelector('{field}').focus()")).await;
+    browser.keys(text).await;
+}

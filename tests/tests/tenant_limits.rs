@@ -84,11 +84,11 @@ async fn a_tenant_has_no_more_than_it_may() {
     let (path, small) = tenant(&platform, "small").await;
     let (_, other) = tenant(&platform, "other").await;
     let limits = json!({ "limits": { "max_subscribers": 1, "max_rows_per_minute": 2,
-        "max_terminals": 1, "max_users": 1, "max_hosts": 2 } });
+        "max_users": 1, "max_hosts": 1 } });
     let seen = platform.patch(&path, limits).await.expect(200).json();
     assert_eq!(
         (&seen["limits"]["max_subscribers"], &seen["limits"]["max_terminals"]),
-        (&json!(1), &json!(1))
+        (&json!(1), &Value::Null)
     );
     platform.patch(&path, json!({ "limits": { "max_cats": 1 } })).await.refused(400);
 
@@ -120,13 +120,26 @@ async fn a_tenant_has_no_more_than_it_may() {
 
     let user = json!({ "username": "one-more", "password": canary("user"), "roles": [] });
     small.post("/api/v1/users", user).await.refused(409);
-    let agent = Agent::enrol(&DAEMON, &small, &Policy::everything("localhost:22")).await;
+}
+
+#[tokio::test]
+async fn a_tenant_opens_no_more_terminals_than_it_may() {
+    let daemon = Daemon::start();
+    let admin = daemon.admin().await;
+    let me = admin.get("/api/v1/auth/me").await.expect(200).json();
+    let own = me["user"]["tenant"]["id"].as_str().expect("an id");
+    let own = format!("/api/v1/tenants/{own}");
+    admin.patch(&own, json!({ "limits": { "max_terminals": 1 } })).await.expect(200);
+    let agent = Agent::enrol(&daemon, &admin, &Policy::everything("localhost:22")).await;
     let pty = json!({ "connection_mode": "pty", "username": shell_user() });
-    let mut first = Page::open(&small, agent.host()).await;
+    let mut first = Page::open(&admin, agent.host()).await;
     first.connected(pty.clone()).await;
-    let mut second = Page::open(&small, agent.host()).await;
+    let mut second = Page::open(&admin, agent.host()).await;
     let refused = second.refused(pty.clone()).await;
     assert_eq!(refused["code"], "not_allowed", "{refused}");
-    platform.patch(&path, json!({ "limits": {} })).await.expect(200);
+    assert!(refused["message"].as_str().expect("words").contains("as many terminals"));
+    first.proves_a_shell().await;
+    admin.patch(&own, json!({ "limits": {} })).await.expect(200);
     second.connected(pty).await;
+    second.proves_a_shell().await;
 }
