@@ -8,14 +8,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use gangplank_proto::id::{ApiId, LoginId, TenantId};
+use gangplank_proto::id::{ApiId, LoginId, TenantId, UserId};
 use gangplank_proto::secret::Secret;
+use uuid::Uuid;
 
 use crate::audit::{Actor, By};
 use crate::clock::Clock;
 use crate::guard::Source;
 use crate::random;
-use crate::store::{Candidate, LOGIN_LIFE, NewLogin, Store, StoreError};
+use crate::store::{Candidate, LOGIN_LIFE, NewLogin, Place, Store, StoreError};
 
 mod account;
 mod api_key;
@@ -43,7 +44,7 @@ pub use passkey::{PasskeyChallenge, Site};
 pub use password::{LONGEST_PASSWORD, PasswordError, Passwords, SHORTEST_PASSWORD};
 pub use people::Switched;
 pub use permission::{BUILT_IN_ROLES, PLATFORM_ROLE, Permission, Permissions, UnknownPermission};
-pub use principal::{AgentIdentity, Principal, Username, UsernameError};
+pub use principal::{Account, AgentIdentity, Principal, Username, UsernameError};
 pub use revocation::{Change, Listener, News, Revocations};
 pub use second_factor::{Proof, TotpOffer};
 pub use secret::{SHORTEST_SECRET, SecretError, ServerSecret};
@@ -87,6 +88,9 @@ pub enum AuthError {
     /// The password was right, and a second factor has to be enrolled in the console first.
     #[error("a second factor has to be enrolled first")]
     EnrolmentNeeded,
+    /// The tenant that the person wants to change to asks for a second factor, and they have none.
+    #[error("that tenant wants a second factor: set one up, and change to it then")]
+    FactorLacking,
     /// A secret of the store can't be read.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -119,6 +123,13 @@ pub struct AccessToken {
     pub token: Secret,
     /// How long it is good for.
     pub life: Duration,
+}
+
+/// Somebody who may be let in, and where they go.
+#[derive(Debug)]
+struct Entrant {
+    person: Candidate,
+    place: Place,
 }
 
 /// Decides who is let in. Cheap to clone.
@@ -164,7 +175,8 @@ impl Auth {
     /// Logs a person in by password, and a code where they have them, for a browser.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`], alike for unknown users, wrong passwords and disabled users;
+    /// [`AuthError::Invalid`], alike for unknown users, wrong passwords, disabled users, and tenants
+    /// that aren't theirs;
     /// [`AuthError::Throttled`]. Only once the password was right: [`AuthError::CodeNeeded`],
     /// [`AuthError::CodeWrong`], [`AuthError::PasskeyNeeded`].
     pub async fn login<'a>(
@@ -174,35 +186,47 @@ impl Auth {
         source: IpAddr,
     ) -> Result<CookieLogin, AuthError> {
         let proof = proof.into();
-        let person = self.identify(username, proof.password, source).await?;
-        let beside = self.beside(&person, proof.code, source).await?;
-        self.cookie_login(person, beside, source).await
+        let entrant = self.identify(username, proof.password, proof.tenant, source).await?;
+        let beside = self.beside(&entrant, proof.code, source).await?;
+        self.cookie_login(entrant, beside, source).await
     }
 
-    /// Logs a person in whom a provider of single sign-on has vouched for, for a browser.
+    /// Logs a person in whom a provider of single sign-on has vouched for, for a browser; into the
+    /// tenant of an id or a name, if one is given.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`] for disabled users.
+    /// [`AuthError::Invalid`] for disabled users, and tenants that aren't theirs.
     pub async fn external_login(
         &self,
         person: Candidate,
+        tenant: Option<&str>,
         source: IpAddr,
     ) -> Result<CookieLogin, AuthError> {
         if !person.enabled {
             return Err(AuthError::Invalid);
         }
-        self.cookie_login(person, Beside::default(), source).await
+        let entrant = self.entrant(person, tenant).await?;
+        self.cookie_login(entrant, Beside::default(), source).await
+    }
+
+    /// Where somebody goes who has proved who they are.
+    async fn entrant(&self, person: Candidate, tenant: Option<&str>) -> Result<Entrant, AuthError> {
+        let place = match tenant {
+            None => Some(home(&person)),
+            Some(tenant) => self.store.place(person.user, tenant).await?,
+        };
+        Ok(Entrant { place: place.ok_or(AuthError::Invalid)?, person })
     }
 
     async fn cookie_login(
         &self,
-        person: Candidate,
+        entrant: Entrant,
         beside: Beside,
         source: IpAddr,
     ) -> Result<CookieLogin, AuthError> {
         let cookie = random::token()?;
         let hash = random::token_hash(cookie.expose());
-        let principal = self.begin(person, Some(hash), LOGIN_LIFE, beside, source).await?;
+        let principal = self.begin(entrant, Some(hash), LOGIN_LIFE, beside, source).await?;
         Ok(CookieLogin { principal, cookie, life: LOGIN_LIFE })
     }
 
@@ -217,12 +241,12 @@ impl Auth {
         source: IpAddr,
     ) -> Result<AccessToken, AuthError> {
         let proof = proof.into();
-        let person = self.identify(username, proof.password, source).await?;
-        let beside = self.beside(&person, proof.code, source).await?;
+        let entrant = self.identify(username, proof.password, proof.tenant, source).await?;
+        let beside = self.beside(&entrant, proof.code, source).await?;
         if beside.must_enrol {
             return Err(AuthError::EnrolmentNeeded);
         }
-        let principal = self.begin(person, None, TOKEN_LIFE, beside, source).await?;
+        let principal = self.begin(entrant, None, TOKEN_LIFE, beside, source).await?;
         self.token_for(&principal, API_AUDIENCE)
     }
 
@@ -348,13 +372,15 @@ impl Auth {
         })
     }
 
-    /// Verifies a password, taking as long for nobody as for somebody.
+    /// Verifies a password, taking as long for nobody as for somebody, and for a tenant that isn't
+    /// theirs as for one that is.
     async fn identify(
         &self,
         username: &str,
         password: &Secret,
+        tenant: Option<&str>,
         source: IpAddr,
-    ) -> Result<Candidate, AuthError> {
+    ) -> Result<Entrant, AuthError> {
         let from = Source::from(source);
         let Some(_attempt) = self.slowdown.attempt(from) else {
             return Err(AuthError::Throttled { retry_after: Duration::from_secs(1) });
@@ -363,17 +389,25 @@ impl Auth {
             Ok(name) => self.store.candidate(&name).await?,
             Err(_) => None,
         };
+        let place = match tenant {
+            None => person.as_ref().map(home),
+            Some(tenant) => {
+                let nobody = || UserId::from(Uuid::nil());
+                let account = person.as_ref().map_or_else(nobody, |person| person.user);
+                self.store.place(account, tenant).await?
+            }
+        };
         let hash = person.as_ref().map(|person| person.password_hash.as_str());
         let verdict = self.passwords.verify(password, hash).await?;
-        match person {
-            Some(person) if person.enabled && verdict != Verdict::Wrong => {
+        match person.zip(place) {
+            Some((person, place)) if person.enabled && verdict != Verdict::Wrong => {
                 self.slowdown.succeeded(from, username);
                 if verdict == Verdict::RightButOld {
                     let new = self.passwords.hash_any(password).await?;
                     let (tenant, user) = (person.tenant, person.user);
                     self.store.rehash_password(tenant, user, &person.password_hash, &new).await?;
                 }
-                Ok(person)
+                Ok(Entrant { person, place })
             }
             _ => {
                 let wait = self.slowdown.failed(from, username, self.clock.now());
@@ -385,7 +419,7 @@ impl Auth {
 
     async fn begin(
         &self,
-        person: Candidate,
+        Entrant { person, place }: Entrant,
         token_hash: Option<String>,
         life: Duration,
         beside: Beside,
@@ -394,8 +428,9 @@ impl Auth {
         let now = self.clock.now();
         let by = By { actor: Actor::User(person.username), source: Some(source), at: now };
         let new = NewLogin {
-            tenant: person.tenant,
-            user: person.user,
+            tenant: place.tenant,
+            user: place.user,
+            account: Account { tenant: person.tenant, user: person.user },
             token_hash,
             source: Some(source),
             expires_at: now.plus(life),
@@ -403,9 +438,14 @@ impl Auth {
             must_enrol: beside.must_enrol,
         };
         let login = self.store.create_login(&by, new).await.map_err(used)?;
-        let found = self.store.principal_of_login(person.tenant, login, false, now).await?;
+        let found = self.store.principal_of_login(place.tenant, login, false, now).await?;
         found.ok_or(AuthError::Invalid)
     }
+}
+
+/// Where people go who name no tenant. Whether it wants a second factor is asked when that is due.
+fn home(person: &Candidate) -> Place {
+    Place { tenant: person.tenant, user: person.user, required: false }
 }
 
 #[cfg(test)]

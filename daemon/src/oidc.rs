@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use crate::app::App;
-use crate::auth::{AuthError, Challenges, CookieLogin};
+use crate::auth::{AuthError, Challenges, CookieLogin, Principal};
 use crate::clock::Timestamp;
 use crate::config::OidcConfig;
 use crate::guard::Source;
@@ -24,6 +24,9 @@ use provider::{Providers, Request};
 
 /// Longest local path that a login leads back to.
 const LONGEST_PATH: usize = 512;
+
+/// Longest name of a tenant, in bytes.
+const LONGEST_NAME: usize = 64;
 
 /// Why somebody was not let in by a provider.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,9 @@ pub enum OidcError {
     /// What the provider signed does not count here.
     #[error("the provider's token does not count: {0}")]
     Token(String),
+    /// The account, or the provider's person, is linked already.
+    #[error("the account or the provider's person is linked already")]
+    Linked,
     /// The person has no account here, and none is made for them.
     #[error("no group of this person leads to a role here")]
     NoAccess,
@@ -58,14 +64,60 @@ pub enum OidcError {
     Random(#[from] RandomError),
 }
 
-/// A login that a browser was sent away for.
+/// What a browser was sent away for.
 #[derive(Debug)]
-struct Flow {
+pub struct Flow {
     state: Secret,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
     redirect: String,
-    next: String,
+    purpose: Purpose,
+}
+
+impl Flow {
+    /// Whether an account is to be linked by it, and nobody logged in.
+    #[must_use]
+    pub fn links(&self) -> bool {
+        matches!(self.purpose, Purpose::Link(_))
+    }
+}
+
+/// Why a browser is sent away.
+#[derive(Debug)]
+pub enum Purpose {
+    /// To log in.
+    Login {
+        /// Where the person wants to go afterwards.
+        next: Option<String>,
+        /// The tenant that they want to enter, by its id or name.
+        tenant: Option<String>,
+    },
+    /// To link the account of a person who is logged in, and has just proved it again.
+    Link(Box<Principal>),
+}
+
+impl Purpose {
+    /// The same in what is kept for everybody who comes.
+    fn bounded(self) -> Self {
+        match self {
+            Self::Login { next, tenant } => Self::Login {
+                next: next.as_deref().and_then(local_path),
+                // What is longer than any name is nobody's.
+                tenant: tenant
+                    .map(|name| if name.len() > LONGEST_NAME { String::new() } else { name }),
+            },
+            Self::Link(who) => Self::Link(who),
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Arrival {
+    /// Somebody is logged in, and goes to this local path.
+    In(Box<CookieLogin>, String),
+    /// The account is linked.
+    Linked,
 }
 
 /// Where a browser goes, and the cookie by which it is known again.
@@ -94,8 +146,7 @@ pub struct Oidc {
 }
 
 impl Oidc {
-    /// Sends a browser to the provider. `origin` is ours, as the browser sees it; `next` is where
-    /// the person wants to go afterwards.
+    /// Sends a browser to the provider. `origin` is ours, as the browser sees it.
     ///
     /// # Errors
     /// [`OidcError::Provider`].
@@ -103,7 +154,7 @@ impl Oidc {
         &self,
         config: &OidcConfig,
         origin: &str,
-        next: Option<&str>,
+        purpose: Purpose,
         source: IpAddr,
         now: Timestamp,
     ) -> Result<Departure, OidcError> {
@@ -114,27 +165,30 @@ impl Oidc {
         let verifier = PkceCodeVerifier::new(random::token()?.expose().to_owned());
         let request = Request { state: &state, nonce: &nonce, verifier: &verifier };
         let url = provider.authorize(config, &redirect, request)?;
-        let next = next.and_then(local_path).unwrap_or_else(|| "/".to_owned());
-        let flow = Flow { state, nonce, verifier, redirect, next };
+        let flow = Flow { state, nonce, verifier, redirect, purpose: purpose.bounded() };
         let cookie = self.flows.keep(Source::from(source), now, flow)?;
         Ok(Departure { url, cookie })
     }
 
-    /// Lets the person in who comes back. Their login, and the local path where they go.
+    /// What the browser was sent away for that comes back with this cookie. It is over with that.
+    #[must_use]
+    pub fn returned(&self, cookie: Option<&str>, now: Timestamp) -> Option<Flow> {
+        cookie.and_then(|cookie| self.flows.take(cookie, now))
+    }
+
+    /// Lets the person in who comes back, or links their account.
     ///
     /// # Errors
-    /// [`OidcError`]; nobody is logged in then.
+    /// [`OidcError`]; nothing is done then.
     pub async fn arrive(
         &self,
         app: &App,
         config: &OidcConfig,
-        cookie: Option<&str>,
+        flow: Flow,
         back: Return,
         source: IpAddr,
-    ) -> Result<(CookieLogin, String), OidcError> {
+    ) -> Result<Arrival, OidcError> {
         let now = app.clock.now();
-        let flow = cookie.and_then(|cookie| self.flows.take(cookie, now));
-        let flow = flow.ok_or(OidcError::Foreign)?;
         let same = flow.state.expose().as_bytes().ct_eq(back.state.as_bytes());
         if !bool::from(same) {
             return Err(OidcError::Foreign);
@@ -142,16 +196,24 @@ impl Oidc {
         let code = back.code.ok_or(OidcError::Denied)?;
         let provider = self.providers.get(config, now, false).await?;
         let token = provider.redeem(config, &flow.redirect, code, flow.verifier).await?;
-        let claims = match provider.verify(config, &token, &flow.nonce) {
+        let claims = match provider.verify(config, &token, &flow.nonce, now) {
             // The provider may have changed its keys since it was last asked.
             Err(_) => {
                 let fresh = self.providers.get(config, now, true).await?;
-                fresh.verify(config, &token, &flow.nonce)?
+                fresh.verify(config, &token, &flow.nonce, now)?
             }
             Ok(claims) => claims,
         };
-        let login = person::enter(app, config, &claims, source).await?;
-        Ok((login, flow.next))
+        match flow.purpose {
+            Purpose::Login { next, tenant } => {
+                let login = person::enter(app, config, &claims, tenant.as_deref(), source).await?;
+                Ok(Arrival::In(Box::new(login), next.unwrap_or_else(|| "/".to_owned())))
+            }
+            Purpose::Link(who) => {
+                person::link(app, config, &claims, &who, source).await?;
+                Ok(Arrival::Linked)
+            }
+        }
     }
 }
 

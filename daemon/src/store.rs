@@ -73,6 +73,7 @@ pub use error::StoreError;
 pub use event::{
     Appended, Appending, Kept, Missed, Once, Passage, Published, Retention, StoredEvent,
 };
+pub use external::External;
 pub use host::{AgentKind, Enrolment, Host, HostPatch, HostState, NewHost, Presence, StoredKey};
 pub use host_key::{Attestation, HostKey, HostKeySource, NewHostKey};
 pub use import::Imported;
@@ -85,7 +86,7 @@ pub use job::{
 pub use license::{Delivery, License, Licensed};
 pub use login::{LOGIN_IDLE, LOGIN_LIFE, NewLogin};
 pub use look::{TenantSettings, tenant_settings};
-pub use membership::Membership;
+pub use membership::{Membership, Place};
 pub use own::OwnLogin;
 pub use page::{Page, PageRequest};
 pub use passkey::{NewPasskey, StoredPasskey};
@@ -217,6 +218,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "alerts", include_str!("../migrations/0020_alerts.sql")),
     (27, "webhooks", include_str!("../migrations/0027_webhooks.sql")),
     (30, "tenants own", include_str!("../migrations/0030_tenants_own.sql")),
+    (31, "linked identities", include_str!("../migrations/0031_linked_identities.sql")),
 ];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -74,10 +74,15 @@ impl Default for Provider {
 impl Provider {
     /// Starts one on loopback.
     pub fn start() -> Self {
+        Self::speaking(&rustls::version::TLS13)
+    }
+
+    /// Starts one that speaks one version of TLS only.
+    pub fn speaking(version: &'static SupportedProtocolVersion) -> Self {
         let directory = scratch::directory();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let issuer = format!("https://{}", listener.local_addr().expect("an address"));
-        let tls = certificates(&directory);
+        let tls = certificates(&directory, version);
         let state = Arc::new(Mutex::new(State {
             person: json!({}),
             twist: Twist::None,
@@ -144,7 +149,7 @@ impl Provider {
 }
 
 /// A CA of the provider's own, and a leaf for its address.
-fn certificates(directory: &Path) -> TlsAcceptor {
+fn certificates(directory: &Path, version: &'static SupportedProtocolVersion) -> TlsAcceptor {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
@@ -156,8 +161,8 @@ fn certificates(directory: &Path) -> TlsAcceptor {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("TLS 1.3")
+        .with_protocol_versions(&[version])
+        .expect("a version")
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)
         .expect("a configuration");

@@ -159,7 +159,7 @@ const UNFILLED: [(&str, &str); 12] = [
     ("totp", "read at a login only"),
     ("recovery_codes", "used at a login only"),
     ("passkeys", "made by an authenticator; {passkey_id} is one that nobody has"),
-    ("external_identities", "made by a provider of logins, read at a login only"),
+    ("external_identities", "made by a provider of logins, read at a login and for oneself"),
     ("security_events", "what the guard saw; a list without parameters"),
     ("event_keys", "read by whoever publishes with the same key"),
     ("host_reports", "read by {host_id}"),

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use gangplank_tests::{
+    account::canary,
     browser::Browser,
     daemon::Daemon,
     http::{Answer, Client, session_cookie},
@@ -42,13 +43,24 @@ impl Away {
     async fn start(next: &str) -> Self {
         let client = DAEMON.client().with_origin(None);
         let answer = client.get(&format!("/api/v1/auth/oidc/start{next}")).await.expect(303);
+        Self::sent(client, &answer, answer.header("location"))
+    }
+
+    /// Somebody who is logged in, sent away to link their account.
+    async fn to_link(who: &Client, proof: serde_json::Value) -> Self {
+        let answer = who.post("/api/v1/account/sign-on", proof).await.expect(200);
+        let url = answer.json()["url"].as_str().expect("an address").to_owned();
+        Self::sent(DAEMON.client().with_origin(None), &answer, &url)
+    }
+
+    fn sent(client: Client, answer: &Answer, url: &str) -> Self {
         let set = answer.header("set-cookie");
         assert!(set.starts_with("__Host-oidc="), "{set}");
         for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=300"] {
             assert!(set.contains(attribute), "{set}");
         }
         let cookie = set.split(';').next().expect("a cookie").to_owned();
-        let url = Url::parse(answer.header("location")).expect("an address");
+        let url = Url::parse(url).expect("an address");
         Self { client, cookie, url }
     }
 
@@ -154,6 +166,8 @@ async fn nothing_but_a_right_token_lets_anybody_in() {
         Twist::MoreAudience,
         Twist::OtherIssuer,
         Twist::Expired,
+        Twist::NotYet,
+        Twist::Future,
     ] {
         PROVIDER.twist(twist);
         let answer = whole("").await;
@@ -229,6 +243,126 @@ async fn a_login_leads_to_a_page_of_ours_and_nowhere_else() {
         assert_eq!(answer.header("x-injected"), "");
     }
     assert_eq!(whole("?next=/host%3Fid%3D1").await.header("location"), "/host?id=1");
+}
+
+#[tokio::test]
+async fn who_is_logged_in_links_their_own_account_and_takes_it_back() {
+    let _turn = turn().await;
+    let password = canary("local");
+    let admin = DAEMON.admin().await;
+    let body = json!({ "username": "lena", "password": password, "roles": ["operator"] });
+    admin.post("/api/v1/users", body).await.expect(201);
+    let lena = DAEMON.client().login("lena", &password).await;
+    let mine = lena.get("/api/v1/account").await.expect(200).json();
+    assert_eq!(mine["sign_on"], json!({ "label": "the test's provider", "linked": false }));
+
+    // Neither her name nor her address at the provider makes her account somebody's.
+    PROVIDER.is("subject-l", "lena", &["staff"]);
+    refused(&whole("").await, "name");
+    let proof = json!({ "password": password });
+    lena.post("/api/v1/account/sign-on", json!({ "password": "wrong" })).await.refused(400);
+    let (_, recovery) = lena.enrol_codes(&password).await;
+    lena.post("/api/v1/account/sign-on", proof.clone()).await.refused(400);
+    let proof = |n: usize| json!({ "password": password, "code": recovery[n] });
+
+    // Another browser can't end it, nor one that is logged out meanwhile.
+    let away = Away::to_link(&lena, proof(0)).await;
+    let back = away.asked().await;
+    refused(&Away::start("").await.comes_back(&back).await, "refused");
+    let other = DAEMON.client();
+    let login = json!({ "username": "lena", "password": password, "totp": recovery[1] });
+    let other = other.with_header(
+        "Cookie",
+        &session_cookie(&DAEMON.client().post("/api/v1/auth/login", login).await.expect(200)),
+    );
+    let gone = Away::to_link(&other, proof(2)).await;
+    let late = gone.asked().await;
+    other.post("/api/v1/auth/logout", json!({})).await.expect(204);
+    assert_eq!(gone.comes_back(&late).await.header("location"), "/account?sso=refused");
+
+    let linked = away.comes_back(&back).await;
+    assert_eq!(linked.header("location"), "/account?sso=linked");
+    assert!(!linked.header("set-cookie").starts_with("__Host-session"));
+    assert_eq!(lena.get("/api/v1/account").await.expect(200).json()["sign_on"]["linked"], true);
+    // Whatever her groups are, she has the roles that she was given here.
+    PROVIDER.is("subject-l", "somebody", &["strangers"]);
+    assert_eq!(roles(&whole("").await).await, json!(["lena", ["operator"]]));
+    DAEMON.client().try_login("lena", &password).await.refused(401);
+    let audit = admin.get("/api/v1/audit?limit=200").await.expect(200).text();
+    assert!(audit.contains("sign_on.link"), "{audit}");
+
+    // Neither of the two is linked twice.
+    let again = Away::to_link(&lena, proof(3)).await;
+    let back = again.asked().await;
+    assert_eq!(again.comes_back(&back).await.header("location"), "/account?sso=taken");
+    let body = json!({ "username": "lars", "password": password, "roles": ["viewer"] });
+    admin.post("/api/v1/users", body).await.expect(201);
+    let lars = DAEMON.client().login("lars", &password).await;
+    let his = Away::to_link(&lars, json!({ "password": password })).await;
+    let back = his.asked().await;
+    assert_eq!(his.comes_back(&back).await.header("location"), "/account?sso=taken");
+
+    let unlink = "/api/v1/account/sign-on/unlink";
+    lena.post(unlink, json!({ "password": password })).await.refused(400);
+    lena.post(unlink, proof(4)).await.expect(204);
+    lena.post(unlink, proof(5)).await.refused(404);
+    refused(&whole("").await, "no_access");
+    // Who came from the provider has nothing else to come by.
+    PROVIDER.is("subject-m", "only-there", &["staff"]);
+    let only = whole("").await;
+    let only = DAEMON.client().with_header("Cookie", &session_cookie(&only));
+    only.post(unlink, json!({ "password": "" })).await.refused(400);
+}
+
+#[tokio::test]
+async fn an_account_is_linked_in_the_console() {
+    let _turn = turn().await;
+    PROVIDER.is("subject-c", "carla", &["staff"]);
+    let password = canary("carla");
+    let body = json!({ "username": "carla", "password": password, "roles": ["viewer"] });
+    DAEMON.admin().await.post("/api/v1/users", body).await.expect(201);
+    let mut browser = Browser::start(&[DAEMON.ca(), PROVIDER.ca()]).await;
+    browser.goto(&DAEMON.url()).await;
+    browser.until("the login form", "document.activeElement?.name === 'username'").await;
+    browser.keys(&format!("carla\t{password}\r")).await;
+    browser.click_text("Account of carla").await;
+    browser.click_text("Link my account").await;
+    browser.until("the question", "document.activeElement?.name === 'password'").await;
+    browser.keys(&format!("{password}\r")).await;
+    browser.shows("Your account is linked now").await;
+    browser.click_text("Take the link back").await;
+    browser.until("the question", "document.activeElement?.name === 'password'").await;
+    browser.keys(&format!("{password}\r")).await;
+    browser.shows("Not linked").await;
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_names_a_tenant_comes_in_there_if_it_is_theirs() {
+    let _turn = turn().await;
+    PROVIDER.is("subject-9", "bruno", &["staff"]);
+    whole("").await;
+    let admin = DAEMON.admin().await;
+    let branch = admin.post("/api/v1/tenants", json!({ "name": "branch" })).await.expect(201);
+    let branch = branch.json()["id"].as_str().expect("an id").to_owned();
+    refused(&whole("?tenant=branch").await, "refused");
+    refused(&whole("?tenant=nowhere").await, "refused");
+    let join = json!({ "username": "bruno", "roles": ["viewer"] });
+    admin.post(&format!("/api/v1/tenants/{branch}/members"), join).await.expect(201);
+    let there = whole("?tenant=branch&next=/jobs").await;
+    assert_eq!(there.header("location"), "/jobs");
+    let there = DAEMON.client().with_header("Cookie", &session_cookie(&there));
+    let me = there.get("/api/v1/auth/me").await.expect(200).json();
+    assert_eq!(me["user"]["tenant"]["name"], "branch");
+}
+
+#[tokio::test]
+async fn a_provider_that_speaks_only_tls_1_2_is_asked_all_the_same() {
+    let provider = Provider::speaking(&rustls::version::TLS12);
+    let daemon = Daemon::with(&provider.settings());
+    let client = daemon.client().with_origin(None);
+    let answer = client.get("/api/v1/auth/oidc/start").await.expect(303);
+    assert!(answer.header("location").starts_with(provider.issuer()), "{:?}", answer.headers);
 }
 
 #[tokio::test]

@@ -91,11 +91,17 @@ async function refusal(response: Response): Promise<ApiError> {
 
 const id = encodeURIComponent;
 
-export const login = (username: string, password: string, totp?: string) =>
-  call<{ user: User }>("POST", "auth/login", {
-    body: { username, password, ...(totp === undefined ? {} : { totp }) },
-    anonymous: true,
-  });
+/** What somebody types to log in. */
+export interface Login {
+  username: string;
+  password: string;
+  totp?: string;
+  /** The tenant to enter; one's own when none is named. */
+  tenant?: string;
+}
+
+export const login = (body: Login) =>
+  call<{ user: User }>("POST", "auth/login", { body, anonymous: true });
 export const logout = () => call<void>("POST", "auth/logout", { anonymous: true });
 export const me = () => call<{ user: User }>("GET", "auth/me", { anonymous: true });
 

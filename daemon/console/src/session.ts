@@ -90,8 +90,8 @@ export function lost(): void {
   goToLogin();
 }
 
-export async function login(username: string, password: string, totp?: string): Promise<void> {
-  begin((await api.login(username, password, totp)).user);
+export async function login(shown: api.Login): Promise<void> {
+  begin((await api.login(shown)).user);
 }
 
 /** Goes on as somebody whom the daemon has let in another way than by password. */

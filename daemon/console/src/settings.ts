@@ -53,6 +53,10 @@ export function changeFontSize(step: number): void {
 export const readAloud = signal(read("read-aloud") === "true");
 effect(() => write("read-aloud", String(readAloud.value)));
 
+/** The tenant that was last named at a login here; empty for one's own. */
+export const lastTenant = (): string => read("tenant") ?? "";
+export const rememberTenant = (tenant: string): void => write("tenant", tenant);
+
 /** How a person last connected to a host: the way and the user name, nothing secret. */
 export interface LastConnection {
   mode: string;

@@ -150,7 +150,7 @@ describe("a login", () => {
     expect(socket.of("disconnect")).toEqual([]);
     expect(socket.closedWith).toBe(1000);
     daemon.who = ADA;
-    await page.login("ada", "x");
+    await page.login({ username: "ada", password: "x" });
     expect(page.tabs.value.map((tab) => tab.session.value)).toEqual(["s1"]);
   });
 
@@ -159,7 +159,7 @@ describe("a login", () => {
     await page.logout();
     expect(socket.of("disconnect")).toEqual([]);
     expect(sessionStorage.length).toBe(0);
-    await page.login("ada", "x");
+    await page.login({ username: "ada", password: "x" });
     expect(page.tabs.value).toEqual([]);
   });
 });

@@ -160,6 +160,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::auth::Account;
 
     fn policy(rules: Value) -> Policy {
         Policy {
@@ -171,10 +172,12 @@ mod tests {
     }
 
     fn person(role: &str, permissions: &[Permission]) -> Principal {
+        let (tenant, user) = (TenantId::new(), UserId::new());
         Principal {
-            tenant: TenantId::new(),
+            tenant,
             tenant_name: "t".to_owned(),
-            user: UserId::new(),
+            user,
+            account: Account { tenant, user },
             username: "u".to_owned(),
             login: LoginId::new(),
             must_enrol: false,

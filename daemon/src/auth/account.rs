@@ -73,7 +73,7 @@ impl Auth {
     }
 
     /// Tells a change of a user, and of those that they are in other tenants.
-    async fn told_user(&self, done: bool, user: UserId) -> Result<bool, AuthError> {
+    pub(super) async fn told_user(&self, done: bool, user: UserId) -> Result<bool, AuthError> {
         if done {
             self.revocations.tell(Change::UserChanged(user));
             for other in self.store.users_of_account(user).await? {

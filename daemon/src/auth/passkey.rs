@@ -16,7 +16,7 @@ use webauthn_rs::prelude::{
 
 use super::challenge::{Challenges, LIFE};
 use super::second_factor::{Beside, used};
-use super::{Auth, AuthError, CookieLogin, Principal};
+use super::{Account, Auth, AuthError, CookieLogin, Principal};
 use crate::audit::{By, Entry};
 use crate::guard::Source;
 use crate::store::{Factor, NewPasskey, StoreError, StoredPasskey};
@@ -77,10 +77,10 @@ impl Auth {
         site: Site,
         source: IpAddr,
     ) -> Result<PasskeyChallenge, AuthError> {
-        let had = self.store.passkeys(who.tenant, who.user).await?;
+        let had = self.store.passkeys(who.account.tenant, who.account.user).await?;
         let had = had.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let had = had.iter().map(|key| key.cred_id().clone()).collect();
-        let (name, user) = (&who.username, who.user);
+        let (name, user) = (&who.username, who.account.user);
         let (challenge, state) = site
             .library()?
             .start_passkey_registration(user.uuid(), name, name, Some(had))
@@ -113,7 +113,7 @@ impl Auth {
         let Some(Asked::Registration { site, user, state }) = asked else {
             return Err(AuthError::PasskeyRefused);
         };
-        if user != who.user {
+        if user != who.account.user {
             return Err(AuthError::PasskeyRefused);
         }
         let key = site.library()?.finish_passkey_registration(answer, &state).map_err(refused)?;
@@ -123,7 +123,7 @@ impl Auth {
             rp_id: site.rp_id,
             credential: serde_json::to_string(&key).map_err(|_| CORRUPT)?,
         };
-        Ok(self.store.add_passkey(who.tenant, by, who.user, &new).await?)
+        Ok(self.store.add_passkey(who.account.tenant, by, who.account.user, &new).await?)
     }
 
     /// Gives a passkey another name. False when the person has no such passkey.
@@ -138,7 +138,8 @@ impl Auth {
         name: &str,
     ) -> Result<bool, AuthError> {
         let name = named(name)?;
-        Ok(self.store.rename_passkey(who.tenant, by, who.user, passkey, &name).await?)
+        let Account { tenant, user } = who.account;
+        Ok(self.store.rename_passkey(tenant, by, user, passkey, &name).await?)
     }
 
     /// Asks a browser for any passkey of this site that its person has.
@@ -154,14 +155,17 @@ impl Auth {
         Ok(PasskeyChallenge { name, options })
     }
 
-    /// Logs a person in by their passkey, for a browser.
+    /// Logs a person in by their passkey, for a browser; into the tenant of an id or a name, if one is
+    /// given.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`], alike for unknown passkeys, wrong signatures and disabled users.
+    /// [`AuthError::Invalid`], alike for unknown passkeys, wrong signatures, disabled users and tenants
+    /// that aren't theirs.
     pub async fn passkey_login(
         &self,
         challenge: &str,
         answer: &PublicKeyCredential,
+        tenant: Option<&str>,
         source: IpAddr,
     ) -> Result<CookieLogin, AuthError> {
         let now = self.clock.now();
@@ -204,7 +208,8 @@ impl Auth {
             at: now,
         };
         let beside = Beside { factor: Some(factor), must_enrol: false };
-        let login = self.cookie_login(owner, beside, source).await;
+        let entrant = self.entrant(owner, tenant).await?;
+        let login = self.cookie_login(entrant, beside, source).await;
         login.map_err(|error| match error {
             // Somebody was faster with the same count.
             AuthError::CodeWrong => AuthError::Invalid,
@@ -222,7 +227,8 @@ impl Auth {
         by: &By,
         passkey: Uuid,
     ) -> Result<bool, AuthError> {
-        self.store.remove_passkey(who.tenant, by, who.user, passkey).await.map_err(used)
+        let Account { tenant, user } = who.account;
+        self.store.remove_passkey(tenant, by, user, passkey).await.map_err(used)
     }
 }
 

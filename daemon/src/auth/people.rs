@@ -84,8 +84,8 @@ impl Auth {
     /// when they don't belong to it.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`] when the login ended meanwhile; [`StoreError::Refused`] when that tenant
-    /// wants a second factor and the person has none.
+    /// [`AuthError::Invalid`] when the login ended meanwhile; [`AuthError::FactorLacking`] when that
+    /// tenant wants a second factor and the person has none.
     pub async fn switch(
         &self,
         who: &Principal,
@@ -98,8 +98,7 @@ impl Auth {
         let to = memberships.into_iter().find(|membership| meant(membership.id, &membership.name));
         let Some(to) = to else { return Ok(None) };
         if self.store.lacks_second_factor(&to).await? {
-            let reason = "that tenant wants a second factor: set one up before you change to it";
-            return Err(StoreError::Refused(reason).into());
+            return Err(AuthError::FactorLacking);
         }
         let now = self.clock.now();
         let by = who.by(Some(source), now);

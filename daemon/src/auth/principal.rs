@@ -13,6 +13,16 @@ use crate::audit::{Actor, By};
 use crate::clock::Timestamp;
 use crate::store::HostState;
 
+/// The user whom a person logs in as. They have it in one tenant only; in others they are a user of
+/// another id, with the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// The account's tenant.
+    pub tenant: TenantId,
+    /// The account.
+    pub user: UserId,
+}
+
 /// A person who has proved who they are, with what they may do at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -22,6 +32,8 @@ pub struct Principal {
     pub tenant_name: String,
     /// Who they are.
     pub user: UserId,
+    /// Whom they log in as, which is the same user in their own tenant.
+    pub account: Account,
     /// Their name.
     pub username: String,
     /// The login by which they are here; its end ends what hangs on it.

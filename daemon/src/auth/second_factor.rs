@@ -11,12 +11,12 @@ use zeroize::Zeroizing;
 use super::secret::ServerSecret;
 use super::totp::{self, Typed};
 use super::vault::Vault;
-use super::{Auth, AuthError, Change, Principal};
+use super::{Account, Auth, AuthError, Change, Entrant, Principal};
 use crate::audit::{By, Entry};
 use crate::clock::Timestamp;
 use crate::guard::Recent;
 use crate::random;
-use crate::store::{Candidate, Factor, SecondFactors, StoreError, StoredTotp};
+use crate::store::{Factor, SecondFactors, StoreError, StoredTotp};
 
 /// Codes that may be tried for one person within the window, from wherever. Only who knows the
 /// password gets as far as trying, and each wrong code is in the audit, so nobody tries for long.
@@ -34,11 +34,13 @@ pub struct Proof<'a> {
     pub password: &'a Secret,
     /// A code by time, or a recovery code.
     pub code: Option<&'a Secret>,
+    /// The tenant that they want to enter, by its id or name; their own when none is named.
+    pub tenant: Option<&'a str>,
 }
 
 impl<'a> From<&'a Secret> for Proof<'a> {
     fn from(password: &'a Secret) -> Self {
-        Self { password, code: None }
+        Self { password, code: None, tenant: None }
     }
 }
 
@@ -119,7 +121,7 @@ impl Auth {
     /// What a login by password takes beside it. Called for people whose password was right only.
     pub(super) async fn beside(
         &self,
-        person: &Candidate,
+        Entrant { person, place }: &Entrant,
         code: Option<&Secret>,
         source: IpAddr,
     ) -> Result<Beside, AuthError> {
@@ -134,7 +136,7 @@ impl Auth {
             let factor = Some(checked?);
             return Ok(Beside { factor, must_enrol: false });
         }
-        if !factors.required {
+        if !factors.required && !place.required {
             return Ok(Beside::default());
         }
         // Who has a passkey has to use it: whoever knows their password could enrol codes otherwise.
@@ -191,7 +193,9 @@ impl Auth {
     /// # Errors
     /// When the store fails.
     pub async fn second_factors(&self, who: &Principal) -> Result<SecondFactors, AuthError> {
-        Ok(self.store.second_factors(who.tenant, who.user).await?)
+        let mut factors = self.store.second_factors(who.account.tenant, who.account.user).await?;
+        factors.required |= self.store.second_factor_required(who.tenant).await?;
+        Ok(factors)
     }
 
     /// Checks a person's password again, before something that whoever merely found their browser
@@ -209,8 +213,30 @@ impl Auth {
             return Ok(());
         }
         let password = password.ok_or(AuthError::Invalid)?;
-        let person = self.identify(&who.username, password, source).await?;
-        if person.user == who.user { Ok(()) } else { Err(AuthError::Invalid) }
+        let Entrant { person, .. } = self.identify(&who.username, password, None, source).await?;
+        if person.user == who.account.user { Ok(()) } else { Err(AuthError::Invalid) }
+    }
+
+    /// Checks everything again by which a person logs in: their password, and a code where they have
+    /// them.
+    ///
+    /// # Errors
+    /// As [`again`](Self::again); [`AuthError::CodeNeeded`], [`AuthError::CodeWrong`].
+    pub async fn wholly_again(
+        &self,
+        who: &Principal,
+        Proof { password, code, .. }: Proof<'_>,
+        source: IpAddr,
+    ) -> Result<(), AuthError> {
+        self.again(who, Some(password), source).await?;
+        let Account { tenant, user } = who.account;
+        let factors = self.store.second_factors(tenant, user).await?;
+        if factors.active().is_none() {
+            return Ok(());
+        }
+        let code = code.ok_or(AuthError::CodeNeeded)?;
+        let shown = self.check(user, &who.username, &factors, code)?;
+        self.store.spend_factor(tenant, user, &shown).await.map_err(used)
     }
 
     /// Offers a person a secret for codes. It counts once they have shown a code of it.
@@ -222,8 +248,8 @@ impl Auth {
         let generator = totp::generator(&*secret, &who.username).ok_or(AuthError::Invalid)?;
         let uri = generator.to_url().map_err(|_| AuthError::Invalid)?;
         let shown = totp_rs::Secret::new_stack(*secret).to_base32();
-        let sealed = self.factors.vault.seal(&who.user.to_string(), &*secret)?;
-        self.store.offer_totp(who.tenant, by, who.user, &sealed).await?;
+        let sealed = self.factors.vault.seal(&who.account.user.to_string(), &*secret)?;
+        self.store.offer_totp(who.account.tenant, by, who.account.user, &sealed).await?;
         Ok(TotpOffer { secret: Secret::new(shown), uri: Secret::new(uri) })
     }
 
@@ -237,19 +263,21 @@ impl Auth {
         by: &By,
         code: &Secret,
     ) -> Result<Vec<Secret>, AuthError> {
-        let factors = self.store.second_factors(who.tenant, who.user).await?;
+        let factors = self.store.second_factors(who.account.tenant, who.account.user).await?;
         let offered = factors.totp.filter(|totp| !totp.confirmed);
         let offered = offered.ok_or(StoreError::Refused("there is nothing to confirm"))?;
         let Some(Typed::Digits(code)) = Typed::read(code) else {
             return Err(AuthError::CodeWrong);
         };
-        self.factors.attempt(who.user, by.at)?;
-        let step = self.step(who.user, &who.username, &offered, &code, by.at)?;
+        self.factors.attempt(who.account.user, by.at)?;
+        let step = self.step(who.account.user, &who.username, &offered, &code, by.at)?;
         let step = step.ok_or(AuthError::CodeWrong)?;
-        self.factors.succeeded(who.user);
+        self.factors.succeeded(who.account.user);
         let codes = totp::recovery_codes()?;
-        let hashes = self.factors.recovery_hashes(who.user, &codes);
-        self.store.confirm_totp(who.tenant, by, who.user, &offered, step, &hashes).await?;
+        let hashes = self.factors.recovery_hashes(who.account.user, &codes);
+        self.store
+            .confirm_totp(who.account.tenant, by, who.account.user, &offered, step, &hashes)
+            .await?;
         Ok(codes)
     }
 
@@ -263,11 +291,17 @@ impl Auth {
         by: &By,
         code: &Secret,
     ) -> Result<Vec<Secret>, AuthError> {
-        let factors = self.store.second_factors(who.tenant, who.user).await?;
-        let shown = self.check(who.user, &who.username, &factors, code)?;
+        let factors = self.store.second_factors(who.account.tenant, who.account.user).await?;
+        let shown = self.check(who.account.user, &who.username, &factors, code)?;
         let codes = totp::recovery_codes()?;
-        let hashes = self.factors.recovery_hashes(who.user, &codes);
-        let done = self.store.replace_recovery_codes(who.tenant, by, who.user, &shown, &hashes);
+        let hashes = self.factors.recovery_hashes(who.account.user, &codes);
+        let done = self.store.replace_recovery_codes(
+            who.account.tenant,
+            by,
+            who.account.user,
+            &shown,
+            &hashes,
+        );
         done.await.map_err(used)?;
         Ok(codes)
     }
@@ -282,9 +316,12 @@ impl Auth {
         by: &By,
         code: &Secret,
     ) -> Result<(), AuthError> {
-        let factors = self.store.second_factors(who.tenant, who.user).await?;
-        let shown = self.check(who.user, &who.username, &factors, code)?;
-        self.store.disable_totp(who.tenant, by, who.user, &shown).await.map_err(used)
+        let factors = self.store.second_factors(who.account.tenant, who.account.user).await?;
+        let shown = self.check(who.account.user, &who.username, &factors, code)?;
+        self.store
+            .disable_totp(who.account.tenant, by, who.account.user, &shown)
+            .await
+            .map_err(used)
     }
 
     /// Takes every second factor from a user and ends their logins. False when there is no such
@@ -313,8 +350,9 @@ impl Auth {
         password: &Secret,
     ) -> Result<(), AuthError> {
         let hash = self.passwords.hash(password).await?;
-        self.store.change_own_password(who.tenant, by, who.user, who.login, &hash).await?;
-        self.told(true, Change::UserChanged(who.user));
+        let Account { tenant, user } = who.account;
+        self.store.change_own_password(tenant, by, user, who.login, &hash).await?;
+        self.told_user(true, user).await?;
         Ok(())
     }
 

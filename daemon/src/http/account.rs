@@ -13,11 +13,19 @@ use super::error::Refusal;
 use super::gate::{Call, auth_refusal};
 use super::qr;
 use crate::app::App;
-use crate::auth::AuthError;
+use crate::auth::{AuthError, Proof};
 
 pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
     let who = call.person()?;
     let factors = app.auth.second_factors(who).await.map_err(auth_refusal)?;
+    let config = app.config();
+    let sign_on = match &config.oidc {
+        Some(oidc) => {
+            let linked = app.store.is_linked(who.account, &oidc.issuer).await?;
+            json!({ "label": oidc.label, "linked": linked })
+        }
+        None => json!(null),
+    };
     super::json(
         StatusCode::OK,
         &json!({
@@ -27,6 +35,7 @@ pub(super) async fn get(app: Arc<App>, call: Call) -> Result<Response, Refusal> 
             "passkeys": factors.passkeys,
             "second_factor_required": factors.required,
             "must_enrol": who.must_enrol,
+            "sign_on": sign_on,
         }),
     )
 }
@@ -156,18 +165,32 @@ pub(super) async fn again(
 ) -> Result<(), Refusal> {
     super::login::limit(app, call)?;
     let checked = app.auth.again(call.person()?, password, call.peer.addr).await;
-    checked.map_err(|error| match error {
+    checked.map_err(|error| not_again(app, call, error))
+}
+
+/// Checks the password again, and a code where there are codes.
+pub(super) async fn wholly_again(app: &App, call: &Call, proof: Proof<'_>) -> Result<(), Refusal> {
+    super::login::limit(app, call)?;
+    let checked = app.auth.wholly_again(call.person()?, proof, call.peer.addr).await;
+    checked.map_err(|error| not_again(app, call, error))
+}
+
+fn not_again(app: &App, call: &Call, error: AuthError) -> Refusal {
+    match error {
         AuthError::Invalid => {
             app.guard.failed(call.peer.addr, "account");
             Refusal::new(StatusCode::BAD_REQUEST, "wrong_password", "that is not your password")
         }
-        error => auth_refusal(error),
-    })
+        error => refusal(error),
+    }
 }
 
-/// A wrong code does not say that the caller isn't logged in.
+/// A wrong or missing code does not say that the caller isn't logged in.
 fn refusal(error: AuthError) -> Refusal {
     match error {
+        AuthError::CodeNeeded => {
+            Refusal::new(StatusCode::BAD_REQUEST, "totp_required", error.to_string())
+        }
         AuthError::CodeWrong => {
             Refusal::new(StatusCode::BAD_REQUEST, "totp_invalid", error.to_string())
         }

@@ -24,14 +24,22 @@ struct Login {
     /// A code by time or a recovery code, from those who have them.
     #[serde(default)]
     totp: Option<Secret>,
+    /// The tenant to enter, by its id or name; the account's own when none is named.
+    #[serde(default)]
+    tenant: Option<String>,
+}
+
+impl Login {
+    fn proof(&self) -> Proof<'_> {
+        Proof { password: &self.password, code: self.totp.as_ref(), tenant: self.tenant.as_deref() }
+    }
 }
 
 pub(super) async fn login(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     limit(&app, &call)?;
-    let Login { username, password, totp } = call.json().await?;
-    let proof = Proof { password: &password, code: totp.as_ref() };
-    let login = app.auth.login(&username, proof, call.peer.addr).await;
-    let login = login.map_err(|error| refusal(&app, &call, &username, error))?;
+    let asked: Login = call.json().await?;
+    let login = app.auth.login(&asked.username, asked.proof(), call.peer.addr).await;
+    let login = login.map_err(|error| refusal(&app, &call, &asked.username, error))?;
     welcome(&app, &call, &login)
 }
 
@@ -69,10 +77,9 @@ struct TokenFor {
 
 pub(super) async fn token(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     limit(&app, &call)?;
-    let TokenFor { login: Login { username, password, totp }, audience } = call.json().await?;
-    let proof = Proof { password: &password, code: totp.as_ref() };
-    let token = app.auth.token(&username, proof, call.peer.addr).await;
-    let mut token = token.map_err(|error| refusal(&app, &call, &username, error))?;
+    let TokenFor { login: asked, audience } = call.json().await?;
+    let token = app.auth.token(&asked.username, asked.proof(), call.peer.addr).await;
+    let mut token = token.map_err(|error| refusal(&app, &call, &asked.username, error))?;
     let who = app.auth.bearer(token.token.expose(), API_AUDIENCE).await.map_err(auth_refusal)?;
     succeeded(&app, &call, &who)?;
     if let Some(socket) = audience {

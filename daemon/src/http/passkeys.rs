@@ -32,8 +32,8 @@ fn view(key: &StoredPasskey) -> Value {
 }
 
 pub(super) async fn list(app: Arc<App>, call: Call) -> Result<Response, Refusal> {
-    let who = call.person()?;
-    let keys = app.store.passkeys(who.tenant, who.user).await?;
+    let account = call.person()?.account;
+    let keys = app.store.passkeys(account.tenant, account.user).await?;
     let items: Vec<_> = keys.iter().map(view).collect();
     super::json(StatusCode::OK, &json!({ "items": items, "next_cursor": null }))
 }
@@ -96,12 +96,16 @@ pub(super) async fn ask(app: Arc<App>, call: Call) -> Result<Response, Refusal> 
 struct Login {
     challenge: String,
     credential: PublicKeyCredential,
+    /// The tenant to enter, by its id or name; the account's own when none is named.
+    #[serde(default)]
+    tenant: Option<String>,
 }
 
 pub(super) async fn log_in(app: Arc<App>, mut call: Call) -> Result<Response, Refusal> {
     login::limit(&app, &call)?;
-    let Login { challenge, credential } = call.json_within(LARGEST).await?;
-    let login = app.auth.passkey_login(&challenge, &credential, call.peer.addr).await;
+    let Login { challenge, credential, tenant } = call.json_within(LARGEST).await?;
+    let tenant = tenant.as_deref();
+    let login = app.auth.passkey_login(&challenge, &credential, tenant, call.peer.addr).await;
     let login = login.map_err(|error| match error {
         AuthError::Invalid => {
             app.guard.failed(call.peer.addr, "login");

@@ -10,9 +10,9 @@ use super::OidcError;
 use super::provider::Claims;
 use crate::app::App;
 use crate::audit::{Actor, By};
-use crate::auth::{AuthError, CookieLogin, Username};
+use crate::auth::{AuthError, CookieLogin, Principal, Username};
 use crate::config::{GroupRole, OidcConfig};
-use crate::store::{Grant, StoreError};
+use crate::store::{External, Grant, StoreError};
 
 /// Most groups of one person that are looked at.
 const MOST_GROUPS: usize = 1000;
@@ -22,15 +22,17 @@ pub(super) async fn enter(
     app: &App,
     config: &OidcConfig,
     claims: &Claims,
+    tenant: Option<&str>,
     source: IpAddr,
 ) -> Result<CookieLogin, OidcError> {
     let groups = groups(&claims.all, &config.groups_claim);
     let wanted = app.store.external_identity(&config.issuer, &claims.subject).await?;
-    let person = match wanted {
-        Some(person) => person,
+    let External { person, linked } = match wanted {
+        Some(known) => known,
         None => create(app, config, claims, &groups, source).await?,
     };
-    if !config.roles.is_empty() {
+    // Whose account it was before it was linked keeps the roles that they were given here.
+    if !config.roles.is_empty() && !linked {
         let roles = roles_in(app, config, &groups, person.tenant).await?;
         if roles.is_empty() {
             return Err(OidcError::NoAccess);
@@ -50,7 +52,24 @@ pub(super) async fn enter(
             };
         }
     }
-    Ok(app.auth.external_login(person, source).await?)
+    Ok(app.auth.external_login(person, tenant, source).await?)
+}
+
+/// Links the account of somebody who is logged in still to whom the provider says that they are.
+pub(super) async fn link(
+    app: &App,
+    config: &OidcConfig,
+    claims: &Claims,
+    who: &Principal,
+    source: IpAddr,
+) -> Result<(), OidcError> {
+    let who = app.auth.recheck(who).await?.ok_or(OidcError::Foreign)?;
+    let by = who.by(Some(source), app.clock.now());
+    let linked = app.store.link_identity(who.account, &by, &config.issuer, &claims.subject).await;
+    linked.map_err(|error| match error {
+        StoreError::Exists(_) => OidcError::Linked,
+        error => error.into(),
+    })
 }
 
 async fn create(
@@ -59,7 +78,7 @@ async fn create(
     claims: &Claims,
     groups: &[&str],
     source: IpAddr,
-) -> Result<crate::store::Candidate, OidcError> {
+) -> Result<External, OidcError> {
     if !config.create {
         return Err(OidcError::NoAccess);
     }

@@ -1,7 +1,7 @@
 //! What the provider says of itself, and what it signs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +32,9 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// Soonest that it is asked again when it could not be asked.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How far a provider's clock may be ahead of ours.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// What counts as a signature. Nothing that the client's secret could make, and never nothing.
 const ALGORITHMS: [Alg; 9] = [
@@ -190,9 +193,12 @@ impl Provider {
         config: &OidcConfig,
         token: &CoreIdToken,
         nonce: &Nonce,
+        now: Timestamp,
     ) -> Result<Claims, OidcError> {
         let client = self.client(config, "https://localhost/")?;
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(now.seconds());
         let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
+        let verifier = verifier.set_time_fn(move || time.into());
         let claims = token.claims(&verifier, nonce);
         let claims = claims.map_err(|error| OidcError::Token(chain(&error)))?;
         let unreadable = || OidcError::Token("it can't be read".to_owned());
@@ -201,6 +207,7 @@ impl Provider {
         let payload = text.split('.').nth(1).ok_or_else(unreadable)?;
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| unreadable())?;
         let all = serde_json::from_slice(&payload).map_err(|_| unreadable())?;
+        begun(&all, now).map_err(|why| OidcError::Token(why.to_owned()))?;
         Ok(Claims { subject: claims.subject().to_string(), all })
     }
 
@@ -220,6 +227,23 @@ impl Provider {
     }
 }
 
+/// Checks that a token is not of a time to come. That it isn't over is the library's business.
+fn begun(claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
+    let later = now.plus(SKEW).seconds();
+    for (claim, why) in
+        [("iat", "it was made in the future"), ("nbf", "it doesn't count before its time")]
+    {
+        let Some(time) = claims.get(claim) else { continue };
+        // A fraction of a second is nothing here.
+        let seconds = time.as_f64().ok_or("its times can't be read")?;
+        #[allow(clippy::cast_precision_loss, reason = "seconds until year 285 million are exact")]
+        if seconds > later as f64 {
+            return Err(why);
+        }
+    }
+    Ok(())
+}
+
 fn unusable(error: impl std::fmt::Display) -> OidcError {
     OidcError::Provider(error.to_string())
 }
@@ -228,4 +252,32 @@ fn unusable(error: impl std::fmt::Display) -> OidcError {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_token_of_a_time_to_come_does_not_count_yet() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let judge = |claims: Value| begun(claims.as_object().unwrap(), now);
+        for fine in [
+            json!({}),
+            json!({ "iat": 1_799_990_000 }),
+            json!({ "iat": 1_800_000_060, "nbf": 1_800_000_000.5 }),
+        ] {
+            assert_eq!(judge(fine.clone()), Ok(()), "{fine}");
+        }
+        for wrong in [
+            json!({ "iat": 1_800_000_061 }),
+            json!({ "iat": 1_800_000_000, "nbf": 1_800_003_600 }),
+            json!({ "nbf": "soon" }),
+        ] {
+            assert!(judge(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::second_factor::{Factor, use_factor};
 use super::user::rights;
 use super::{Store, StoreError};
 use crate::audit::{By, Entry};
-use crate::auth::{Permission, Permissions, Principal};
+use crate::auth::{Account, Permission, Permissions, Principal};
 use crate::clock::Timestamp;
 
 /// A cookie session ends when it was not used for this long.
@@ -28,10 +28,12 @@ const TOUCH_EVERY: Duration = Duration::from_secs(300);
 /// A login to be made.
 #[derive(Debug, Clone)]
 pub struct NewLogin {
-    /// The user's tenant.
+    /// The tenant that they enter.
     pub tenant: TenantId,
-    /// The user.
+    /// Their user there.
     pub user: UserId,
+    /// Whom they logged in as.
+    pub account: Account,
     /// Hash of the cookie's token; none for a login that has access tokens only.
     pub token_hash: Option<String>,
     /// Where they came from.
@@ -55,7 +57,7 @@ impl Store {
         let mut write = self.write().await?;
         let with_cookie = new.token_hash.is_some();
         if let Some(factor) = &new.factor {
-            use_factor(&mut write, new.tenant, new.user, factor).await?;
+            use_factor(&mut write, new.account.tenant, new.account.user, factor).await?;
         }
         sqlx::query(
             "INSERT INTO logins (id, tenant_id, user_id, token_hash, source, created_at, used_at, \
@@ -270,7 +272,8 @@ pub(super) async fn find_principal(
 fn select(condition: &'static str) -> String {
     format!(
         "SELECT l.id AS login_id, l.used_at, l.must_enrol, t.id AS tenant_id, t.name AS tenant_name, \
-         u.id AS user_id, u.username, k.id AS token_id, k.scopes FROM logins l \
+         u.id AS user_id, a.tenant_id AS account_tenant, a.id AS account_id, u.username, \
+         k.id AS token_id, k.scopes FROM logins l \
          JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id \
          JOIN tenants t ON t.id = l.tenant_id \
          JOIN users a ON a.id = COALESCE(u.account_id, u.id) \
@@ -295,6 +298,10 @@ async fn principal(
         tenant,
         tenant_name: row.try_get("tenant_name")?,
         user,
+        account: Account {
+            tenant: parsed(row, "account_tenant")?,
+            user: parsed(row, "account_id")?,
+        },
         username: row.try_get("username")?,
         login: parsed(row, "login_id")?,
         must_enrol: row.try_get("must_enrol")?,

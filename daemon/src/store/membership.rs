@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::audit::append;
+use super::external::NO_PASSWORD;
 use super::license::room_for_user;
 use super::row::parsed;
 use super::user::{Grant, put_roles};
@@ -25,7 +26,44 @@ pub struct Membership {
     pub user: UserId,
 }
 
+/// Where a login begins: one of the tenants that a person belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The person's user there.
+    pub user: UserId,
+    /// Whether that tenant wants everybody to have a second factor.
+    pub required: bool,
+}
+
 impl Store {
+    /// Where an account's login begins in the tenant of an id or a name; none when the person isn't
+    /// let in there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn place(&self, account: UserId, tenant: &str) -> Result<Option<Place>, StoreError> {
+        // No name has the form of an id, so this finds one at most.
+        let row = sqlx::query(
+            "SELECT t.id AS tenant_id, u.id AS user_id, t.second_factor_required FROM users u \
+             JOIN tenants t ON t.id = u.tenant_id \
+             WHERE COALESCE(u.account_id, u.id) = $1 AND (t.id = $2 OR t.name = $3) \
+             AND NOT u.disabled AND t.active",
+        )
+        .bind(account.to_string())
+        .bind(tenant.to_ascii_lowercase())
+        .bind(tenant)
+        .fetch_optional(&self.reader)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Place {
+            tenant: parsed(&row, "tenant_id")?,
+            user: parsed(&row, "user_id")?,
+            required: row.try_get("second_factor_required")?,
+        }))
+    }
+
     /// The tenants that a person is let into, by name.
     ///
     /// # Errors
@@ -48,21 +86,24 @@ impl Store {
         rows.iter().map(membership).collect()
     }
 
-    /// Whether a tenant wants a second factor of its people, and this person's account has none.
+    /// Whether a tenant wants a second factor of its people, and this person's account has none. Who
+    /// has no password comes by single sign-on, whose provider sees to that.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn lacks_second_factor(&self, to: &Membership) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT t.second_factor_required AND NOT EXISTS (SELECT 1 FROM totp o \
-             WHERE o.user_id = COALESCE(u.account_id, u.id) AND o.confirmed) \
+             WHERE o.user_id = a.id AND o.confirmed) \
              AND NOT EXISTS (SELECT 1 FROM passkeys p \
-             WHERE p.user_id = COALESCE(u.account_id, u.id)) AS lacks \
+             WHERE p.user_id = a.id) AND a.password_hash <> $3 AS lacks \
              FROM users u JOIN tenants t ON t.id = u.tenant_id \
+             JOIN users a ON a.id = COALESCE(u.account_id, u.id) \
              WHERE u.tenant_id = $1 AND u.id = $2",
         )
         .bind(to.id.to_string())
         .bind(to.user.to_string())
+        .bind(NO_PASSWORD)
         .fetch_one(&self.reader)
         .await?;
         Ok(row.try_get("lacks")?)

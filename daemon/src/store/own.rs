@@ -84,8 +84,8 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Gives a person another password at their own wish: every login of theirs ends but the one
-    /// that they do it by.
+    /// Gives an account another password at its person's own wish: every login of theirs ends, in
+    /// whatever tenant, but the one that they do it by.
     ///
     /// # Errors
     /// When the database fails.
@@ -104,12 +104,15 @@ impl Store {
             .bind(user.to_string())
             .execute(&mut *write)
             .await?;
-        sqlx::query("DELETE FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3")
-            .bind(tenant.to_string())
-            .bind(user.to_string())
-            .bind(login.to_string())
-            .execute(&mut *write)
-            .await?;
+        sqlx::query(
+            "DELETE FROM logins WHERE id <> $3 AND ((tenant_id = $1 AND user_id = $2) \
+             OR user_id IN (SELECT id FROM users WHERE account_id = $2))",
+        )
+        .bind(tenant.to_string())
+        .bind(user.to_string())
+        .bind(login.to_string())
+        .execute(&mut *write)
+        .await?;
         append(&mut write, by, Entry::done(tenant, "user.passwd", format!("user:{user}"))).await?;
         write.commit().await?;
         Ok(())

@@ -196,6 +196,22 @@ impl Store {
         Ok(())
     }
 
+    /// Uses a code up that was shown for something else than a login.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when it doesn't count.
+    pub async fn spend_factor(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        shown: &Factor,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        use_factor(&mut write, tenant, user, shown).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
     /// Turns a user's codes off.
     ///
     /// # Errors
@@ -336,17 +352,20 @@ pub(super) async fn use_factor(
     if done.rows_affected() == 0 { Err(USED) } else { Ok(()) }
 }
 
-/// Lets a user's logins that waited for a second factor do everything.
+/// Lets an account's logins that waited for a second factor do everything, in other tenants too.
 pub(super) async fn enrolled(
     write: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
     user: UserId,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE logins SET must_enrol = FALSE WHERE tenant_id = $1 AND user_id = $2")
-        .bind(tenant.to_string())
-        .bind(user.to_string())
-        .execute(&mut **write)
-        .await?;
+    sqlx::query(
+        "UPDATE logins SET must_enrol = FALSE WHERE (tenant_id = $1 AND user_id = $2) \
+         OR user_id IN (SELECT id FROM users WHERE account_id = $2)",
+    )
+    .bind(tenant.to_string())
+    .bind(user.to_string())
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::audit::{By, Entry};
-use crate::auth::{Permission, Principal, Username};
+use crate::auth::{Account, Permission, Principal, Username};
 use crate::clock::Timestamp;
 use crate::random::token_hash;
 
@@ -60,6 +60,7 @@ pub(crate) async fn login(fixture: &Fixture, user: UserId, cookie: Option<&str>)
     let new = NewLogin {
         tenant: fixture.tenant,
         user,
+        account: Account { tenant: fixture.tenant, user },
         token_hash: cookie.map(token_hash),
         source: None,
         expires_at: START.plus(LOGIN_LIFE),

@@ -44,6 +44,10 @@ pub enum Twist {
     OtherIssuer,
     /// It is too old.
     Expired,
+    /// It counts in an hour.
+    NotYet,
+    /// It is made in an hour.
+    Future,
     /// There is none, for the provider refuses.
     Denies,
 }
@@ -93,6 +97,11 @@ impl Keys {
             Twist::Expired => {
                 claims["iat"] = (now() - 7200).into();
                 claims["exp"] = (now() - 3600).into();
+            }
+            Twist::NotYet => claims["nbf"] = (now() + 3600).into(),
+            Twist::Future => {
+                claims["iat"] = (now() + 3600).into();
+                claims["exp"] = (now() + 7200).into();
             }
             _ => {}
         }

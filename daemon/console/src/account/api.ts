@@ -21,6 +21,17 @@ export const endLogin = (loginId: string) => call<void>("DELETE", `account/login
 export const resetSecondFactor = (userId: string) =>
   call<void>("POST", `users/${id(userId)}/reset-second-factor`);
 
+/** What proves once more whose account it is. */
+export interface Proof {
+  password: string;
+  code?: string;
+}
+
+/** The provider's page, where linking goes on. */
+export const linkSignOn = (body: Proof) =>
+  call<{ url: string }>("POST", "account/sign-on", { body });
+export const unlinkSignOn = (body: Proof) => call<void>("POST", "account/sign-on/unlink", { body });
+
 export const signInPolicy = () =>
   call<{ second_factor_required: boolean }>("GET", "settings/sign-in");
 export const setSignInPolicy = (second_factor_required: boolean) =>

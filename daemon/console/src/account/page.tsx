@@ -3,6 +3,7 @@ import { may } from "../session";
 import { useListed, useLoaded } from "../ui/load";
 import { Loading, Notice, Problem } from "../ui/notice";
 import * as api from "./api";
+import { LinkingSection } from "./linking";
 import { LoginsSection } from "./logins";
 import { PasskeysSection } from "./passkeys";
 import { PasswordSection } from "./password";
@@ -18,6 +19,7 @@ function Everything({ mine, reload }: { mine: Mine; reload: () => void }) {
       <TotpSection mine={mine} reload={reload} />
       <PasskeysSection mine={mine} reload={reload} />
       <PasswordSection onDone={logins.reload} />
+      <LinkingSection mine={mine} reload={reload} />
       <LoginsSection list={logins} />
       {may("admin") && <PolicySection />}
       {may("admin") && <RetentionSection />}

@@ -27,7 +27,7 @@ function NameField({ value = "" }: { value?: string }) {
   );
 }
 
-function Add(props: { mine: Mine; onClose: () => void; onDone: () => void }) {
+export function Add(props: { mine: Mine; onClose: () => void; onDone: () => void }) {
   const { must_enrol } = props.mine;
   return (
     <FormDialog

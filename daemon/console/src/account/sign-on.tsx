@@ -20,11 +20,11 @@ export function signOnProblem(): string | null {
 }
 
 /** The way to the provider, where there is one. */
-export function SingleSignOn() {
+export function SingleSignOn({ tenant }: { tenant: string }) {
   // Who can't be asked has none: people still log in by password then.
   const { value } = useLoaded(api.methods);
   if (!value?.oidc) return null;
-  const next = new URLSearchParams({ next: placeAfterLogin() });
+  const next = new URLSearchParams({ next: placeAfterLogin(), ...(tenant ? { tenant } : {}) });
   const address = httpAddress(`api/v1/auth/oidc/start?${next.toString()}`);
   return (
     <a class="button wide-button" href={address}>

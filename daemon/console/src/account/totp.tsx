@@ -27,7 +27,11 @@ function QrCode({ qr }: { qr: NonNullable<TotpOffer["qr"]> }) {
   );
 }
 
-function Enrol(props: { mine: Mine; onClose: () => void; onCodes: (codes: string[]) => void }) {
+export function Enrol(props: {
+  mine: Mine;
+  onClose: () => void;
+  onCodes: (codes: string[]) => void;
+}) {
   const { mine, onClose, onCodes } = props;
   const [offer, setOffer] = useState<TotpOffer | null>(null);
   return (

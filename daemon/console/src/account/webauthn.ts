@@ -59,7 +59,7 @@ export async function addPasskey(name: string, password?: string): Promise<void>
 }
 
 /** Logs in by a passkey that the device finds by itself. */
-export async function passkeyLogin(): Promise<User> {
+export async function passkeyLogin(wish: { tenant?: string }): Promise<User> {
   const { challenge, options } = await call<Challenge>("POST", "auth/passkey/start", {
     body: {},
     anonymous: true,
@@ -68,6 +68,6 @@ export async function passkeyLogin(): Promise<User> {
     options as PublicKeyCredentialRequestOptionsJSON,
   );
   const credential = await asJson(navigator.credentials.get({ publicKey }));
-  const body = { challenge, credential };
+  const body = { challenge, credential, ...wish };
   return (await call<{ user: User }>("POST", "auth/passkey", { body, anonymous: true })).user;
 }

@@ -12,6 +12,8 @@ export interface Mine {
   second_factor_required: boolean;
   /** Nothing else is possible before one is set up. */
   must_enrol: boolean;
+  /** The provider of single sign-on, where there is one, and whether it lets this person in. */
+  sign_on: { label: string; linked: boolean } | null;
 }
 
 /** A secret for one-time codes, shown once. */

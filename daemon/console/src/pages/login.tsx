@@ -3,12 +3,16 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { SingleSignOn, signOnProblem } from "../account/sign-on";
 import { passkeyLogin, passkeysWork } from "../account/webauthn";
 import { ApiError } from "../api";
-import { goBackFromLogin } from "../route";
+import { goBackFromLogin, route } from "../route";
 import { login, user, welcome } from "../session";
+import { lastTenant, rememberTenant } from "../settings";
 import { useBusy } from "../ui/busy";
 import { Link } from "../ui/link";
 
-function sentence(error: unknown): Error {
+/** What is said of a tenant at a login: nothing, where none is named. */
+const named = (tenant: string) => (tenant.trim() === "" ? {} : { tenant: tenant.trim() });
+
+function sentence(error: unknown, namesTenant: boolean): Error {
   if (error instanceof ApiError && error.code === "totp_invalid") {
     return new Error("That code is wrong, or was used already. Wait for the next one.");
   }
@@ -16,7 +20,8 @@ function sentence(error: unknown): Error {
     return new Error("This account is entered by passkey.");
   }
   if (error instanceof ApiError && error.status === 401) {
-    return new Error("User name or password is wrong.");
+    const organisation = namesTenant ? ", or you don't belong to that organisation" : "";
+    return new Error(`User name or password is wrong${organisation}.`);
   }
   if (error instanceof ApiError && error.status === 429) {
     const wait = error.retryAfter ? ` in ${error.retryAfter} seconds` : " later";
@@ -30,6 +35,9 @@ export function LoginPage() {
   const name = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
   const code = useRef<HTMLInputElement>(null);
+  const [tenant, setTenant] = useState(route.value.query.get("tenant") ?? lastTenant());
+  /** Out of the way of those who never name one. */
+  const [namesTenant] = useState(tenant !== "");
   /** The password was right, and the account wants a code as well. */
   const [asksCode, setAsksCode] = useState(false);
   useEffect(() => {
@@ -46,22 +54,29 @@ export function LoginPage() {
     run(async () => {
       try {
         const shown = asksCode ? code.current?.value : undefined;
-        await login(name.current?.value ?? "", password.current?.value ?? "", shown);
+        await login({
+          username: name.current?.value ?? "",
+          password: password.current?.value ?? "",
+          ...(shown === undefined ? {} : { totp: shown }),
+          ...named(tenant),
+        });
       } catch (problem) {
         if (problem instanceof ApiError && problem.code === "totp_required") {
           setAsksCode(true);
           return;
         }
         (code.current ?? password.current)?.select();
-        throw sentence(problem);
+        throw sentence(problem, tenant.trim() !== "");
       }
+      rememberTenant(tenant.trim());
       goBackFromLogin();
     });
   };
   const said = error ?? signOnProblem();
   const byPasskey = () =>
     run(async () => {
-      welcome(await passkeyLogin());
+      welcome(await passkeyLogin(named(tenant)));
+      rememberTenant(tenant.trim());
       goBackFromLogin();
     });
   return (
@@ -110,6 +125,20 @@ export function LoginPage() {
             />
           </label>
         )}
+        <details open={namesTenant}>
+          <summary>Another organisation</summary>
+          <label class="field">
+            <span>Organisation (empty: your own)</span>
+            <input
+              name="tenant"
+              value={tenant}
+              autocomplete="organization"
+              autocapitalize="none"
+              spellcheck={false}
+              onInput={(event) => setTenant(event.currentTarget.value)}
+            />
+          </label>
+        </details>
         <button type="submit" class="primary wide-button" disabled={busy}>
           {busy ? "Logging in …" : "Log in"}
         </button>
@@ -118,7 +147,7 @@ export function LoginPage() {
             Use a passkey
           </button>
         )}
-        <SingleSignOn />
+        <SingleSignOn tenant={tenant.trim()} />
         <p class="quiet">
           The browser warned about the certificate? <Link to="trust">How to trust it</Link>
         </p>

@@ -30,13 +30,13 @@ async fn bench() -> Bench {
 impl Bench {
     async fn login(&self, code: Option<&str>) -> Result<Principal, AuthError> {
         let code = code.map(|code| Secret::new(code.to_owned()));
-        let proof = Proof { password: &self.password, code: code.as_ref() };
+        let proof = Proof { password: &self.password, code: code.as_ref(), tenant: None };
         Ok(self.auth.login("alice", proof, SOURCE).await?.principal)
     }
 
     async fn token(&self, code: Option<&str>) -> Result<AccessToken, AuthError> {
         let code = code.map(|code| Secret::new(code.to_owned()));
-        let proof = Proof { password: &self.password, code: code.as_ref() };
+        let proof = Proof { password: &self.password, code: code.as_ref(), tenant: None };
         self.auth.token("alice", proof, SOURCE).await
     }
 

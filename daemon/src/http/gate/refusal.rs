@@ -42,6 +42,9 @@ pub(in crate::http) fn auth_refusal(error: AuthError) -> Refusal {
         AuthError::PasskeyRefused => {
             Refusal::new(StatusCode::BAD_REQUEST, "passkey_refused", error.to_string())
         }
+        AuthError::FactorLacking => {
+            Refusal::new(StatusCode::FORBIDDEN, "lacks_second_factor", error.to_string())
+        }
         AuthError::EnrolmentNeeded => Refusal::enrolment(),
         AuthError::Password(error) => Refusal::bad_request(error.to_string()),
         AuthError::Store(error) => error.into(),

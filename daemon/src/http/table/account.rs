@@ -91,6 +91,20 @@ pub(super) fn routes() -> Vec<Route> {
             handler!(account::change_password),
         ),
         person(
+            M::POST,
+            "/api/v1/account/sign-on",
+            None,
+            "Away to single sign-on, to link my account",
+            handler!(oidc::link),
+        ),
+        person(
+            M::POST,
+            "/api/v1/account/sign-on/unlink",
+            None,
+            "Take the link of my account back",
+            handler!(oidc::unlink),
+        ),
+        person(
             M::GET,
             "/api/v1/account/logins",
             None,

@@ -31,6 +31,7 @@ async fn an_access_tokens_end_keeps_open_what_it_opened() {
     let new = NewLogin {
         tenant: f.tenant,
         user,
+        account: Account { tenant: f.tenant, user },
         token_hash: None,
         source: None,
         expires_at: START.plus(HOUR),
