@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gangplank_tests::{
+    account::random,
     page,
     rig::{Footprint, times},
     ws::Socket,
@@ -197,5 +198,27 @@ async fn nothing_counts_after_a_close() {
     let mut silent = socket().await;
     silent.binary(vec![0; 4]).await;
     assert_eq!(silent.ended_in_silence(soon).await.code, 1003);
+    RIG.holds(control).await;
+}
+
+#[tokio::test]
+async fn what_is_no_frame_ends_its_own_socket() {
+    let _turn = TURN.lock().await;
+    let control = RIG.control().await;
+    for (kind, mut socket) in each_kind().await {
+        // A frame without a mask, which a client's must have.
+        socket.raw(&[0x81, 2, b'{', b'}']).await;
+        assert_eq!(socket.closed(SOON).await.code, 1002, "{kind}");
+    }
+    for _ in 0..times(10) {
+        for (kind, mut socket) in each_kind().await {
+            // Whatever it is taken for, it ends in something that is wrong.
+            for _ in 0..64 {
+                socket.raw(&random::<1024>()).await;
+            }
+            let code = socket.closed(SOON).await.code;
+            assert!([1002, 1003, 1005, 1006, 1007, 1008, 1009].contains(&code), "{kind}: {code}");
+        }
+    }
     RIG.holds(control).await;
 }
