@@ -288,6 +288,17 @@ impl Client {
         (user["id"].as_str().expect("an id").to_owned(), client)
     }
 
+    /// A new tenant: its id, its administrator's password, and a client logged in as `NAME-admin`.
+    pub async fn add_tenant(&self, name: &str) -> (String, String, Self) {
+        let made = self.post("/api/v1/tenants", json!({ "name": name })).await.expect(201).json();
+        let id = made["id"].as_str().expect("an id").to_owned();
+        let (username, password) = (format!("{name}-admin"), crate::account::canary("tenant"));
+        let first = json!({ "username": username, "password": password });
+        self.post(&format!("/api/v1/tenants/{id}/members"), first).await.expect(201);
+        let client = self.clone().anonymous().login(&username, &password).await;
+        (id, password, client)
+    }
+
     /// What the daemon says of a host's agent.
     pub async fn status(&self, host: &str) -> Value {
         self.get(&format!("/api/v1/hosts/{host}/status")).await.expect(200).json()

@@ -11,12 +11,11 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub use self::{control::Control, footprint::Footprint};
 use crate::{
-    account::canary,
     agent::{Agent, Policy},
     daemon::Daemon,
     http::Client,
@@ -120,12 +119,8 @@ impl Rig {
     /// A tenant of its own, for an attack that spoils it.
     pub async fn new_tenant(&self, name: &str) -> Tenant {
         let platform = self.daemon().admin().await;
-        let made = platform.post("/api/v1/tenants", json!({ "name": name })).await.expect(201);
-        let id = made.json()["id"].as_str().expect("an id").to_owned();
-        let (username, password) = (format!("{name}-admin"), canary("tenant"));
-        let first = json!({ "username": username, "password": password });
-        platform.post(&format!("/api/v1/tenants/{id}/members"), first).await.expect(201);
-        Tenant::new(id, name, self.client().login(&username, &password).await).await
+        let (id, _, admin) = platform.watched().add_tenant(name).await;
+        Tenant::new(id, name, admin).await
     }
 
     /// A client without a login, whose answers must have no secret in them.

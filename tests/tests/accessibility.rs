@@ -4,7 +4,7 @@ use gangplank_tests::{browser::Browser, console, daemon::Daemon, inbox::alert};
 use serde_json::json;
 
 /// Pages that need nothing to be named in their address.
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 21] = [
     "hosts",
     "jobs",
     "compliance",
@@ -17,6 +17,7 @@ const PAGES: [&str; 20] = [
     "policies",
     "users",
     "security",
+    "inspector",
     "roles",
     "tokens",
     "tenants",

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gangplank_tests::{account::canary, daemon::Daemon, eventually, http::Client};
+use gangplank_tests::{account::canary, daemon::Daemon, eventually};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -19,15 +19,6 @@ fn id(answer: &Value) -> String {
 
 fn later(wait: Duration) -> String {
     OffsetDateTime::from(SystemTime::now() + wait).format(&Rfc3339).expect("a time")
-}
-
-/// A tenant with an administrator of its own.
-async fn tenant(platform: &Client, name: &str) -> (String, Client) {
-    let made = platform.post("/api/v1/tenants", json!({ "name": name })).await.expect(201).json();
-    let (username, password) = (format!("{name}-admin"), canary("tenant"));
-    let first = json!({ "username": username, "password": password });
-    platform.post(&format!("/api/v1/tenants/{}/members", id(&made)), first).await.expect(201);
-    (id(&made), DAEMON.client().login(&username, &password).await)
 }
 
 #[tokio::test]
@@ -152,7 +143,7 @@ async fn a_program_does_what_its_token_is_for() {
 #[tokio::test]
 async fn a_person_of_two_tenants_goes_from_one_to_the_other() {
     let platform = DAEMON.admin().await;
-    let (north, north_admin) = tenant(&platform, "north").await;
+    let (north, _, north_admin) = platform.add_tenant("north").await;
     let (user, ada) = platform.add_user("ada-of-two", &["operator"]).await;
     let members = format!("/api/v1/tenants/{north}/members");
     let join = json!({ "username": "ada-of-two", "roles": ["viewer"] });
@@ -193,7 +184,7 @@ async fn a_person_of_two_tenants_goes_from_one_to_the_other() {
 #[tokio::test]
 async fn who_looks_after_tenants_sees_no_more_than_that() {
     let platform = DAEMON.admin().await;
-    let (south, south_admin) = tenant(&platform, "south").await;
+    let (south, _, south_admin) = platform.add_tenant("south").await;
     let path = format!("/api/v1/tenants/{south}");
     let host = south_admin.add_host("of-the-south", None).await;
     for call in ["/api/v1/tenants", &path] {

@@ -17,16 +17,6 @@ static DAEMON: LazyLock<Daemon> = LazyLock::new(Daemon::start);
 const LOGIN: &str = "/api/v1/auth/login";
 const SWITCH: &str = "/api/v1/auth/tenant";
 
-/// Makes a tenant. Its id, and a client of its administrator.
-async fn tenant(platform: &Client, name: &str) -> (String, Client) {
-    let made = platform.post("/api/v1/tenants", json!({ "name": name })).await.expect(201).json();
-    let id = made["id"].as_str().expect("an id").to_owned();
-    let (username, password) = (format!("{name}-admin"), canary("tenant"));
-    let first = json!({ "username": username, "password": password });
-    platform.post(&format!("/api/v1/tenants/{id}/members"), first).await.expect(201);
-    (id, DAEMON.client().login(&username, &password).await)
-}
-
 /// Makes somebody of the first tenant, who is let into these, too. Their password.
 async fn person(platform: &Client, name: &str, tenants: &[&str]) -> String {
     let password = canary(name);
@@ -60,8 +50,8 @@ fn code(answer: &Answer) -> (u16, Value) {
 #[tokio::test]
 async fn who_names_a_tenant_enters_it_and_a_foreign_one_is_a_wrong_password() {
     let platform = DAEMON.admin().await;
-    let (east, east_admin) = tenant(&platform, "east").await;
-    let (west, _) = tenant(&platform, "west").await;
+    let (east, _, east_admin) = platform.add_tenant("east").await;
+    let (west, _, _) = platform.add_tenant("west").await;
     let password = person(&platform, "edith", &[&east]).await;
     let body = |password: &str, tenant: Value| json!({ "username": "edith", "password": password, "tenant": tenant });
     let ask = async |body: Value| DAEMON.client().post(LOGIN, body).await;
@@ -104,8 +94,8 @@ async fn who_names_a_tenant_enters_it_and_a_foreign_one_is_a_wrong_password() {
 #[tokio::test]
 async fn a_guest_sets_up_a_second_factor_where_they_are_and_goes_on() {
     let platform = DAEMON.admin().await;
-    let (loose, _) = tenant(&platform, "loose").await;
-    let (strict, strict_admin) = tenant(&platform, "strict").await;
+    let (loose, _, _) = platform.add_tenant("loose").await;
+    let (strict, _, strict_admin) = platform.add_tenant("strict").await;
     require(&strict_admin).await;
     let password = person(&platform, "greta", &[&loose, &strict]).await;
     let login =
@@ -142,7 +132,7 @@ async fn a_guest_sets_up_a_second_factor_where_they_are_and_goes_on() {
 #[tokio::test]
 async fn who_enters_a_strict_tenant_at_once_sets_up_a_second_factor_first() {
     let platform = DAEMON.admin().await;
-    let (exact, exact_admin) = tenant(&platform, "exact").await;
+    let (exact, _, exact_admin) = platform.add_tenant("exact").await;
     require(&exact_admin).await;
     let password = person(&platform, "emil", &[&exact]).await;
     let login = json!({ "username": "emil", "password": password, "tenant": "exact" });
@@ -165,8 +155,8 @@ async fn fill(browser: &mut Browser, which: &str, text: &str) {
 #[tokio::test]
 async fn the_console_asks_for_a_second_factor_on_the_way_to_a_strict_tenant() {
     let platform = DAEMON.admin().await;
-    let (quiet, _) = tenant(&platform, "quiet").await;
-    let (guarded, guarded_admin) = tenant(&platform, "guarded").await;
+    let (quiet, _, _) = platform.add_tenant("quiet").await;
+    let (guarded, _, guarded_admin) = platform.add_tenant("guarded").await;
     require(&guarded_admin).await;
     let password = person(&platform, "paula", &[&quiet, &guarded]).await;
     let mut browser =

@@ -17,16 +17,6 @@ static DAEMON: LazyLock<Daemon> = LazyLock::new(Daemon::start);
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// The path of a tenant, and a client of an administrator of its own.
-async fn tenant(platform: &Client, name: &str) -> (String, Client) {
-    let made = platform.post("/api/v1/tenants", json!({ "name": name })).await.expect(201).json();
-    let path = format!("/api/v1/tenants/{}", made["id"].as_str().expect("an id"));
-    let (username, password) = (format!("{name}-admin"), canary("tenant"));
-    let first = json!({ "username": username, "password": password });
-    platform.post(&format!("{path}/members"), first).await.expect(201);
-    (path, DAEMON.client().login(&username, &password).await)
-}
-
 async fn put(client: &Client, wish: Value) -> gangplank_tests::http::Answer {
     client.send("PUT", "/api/v1/settings/retention", Some(wish)).await
 }
@@ -39,8 +29,9 @@ async fn alerts(client: &Client) -> usize {
 #[tokio::test]
 async fn what_one_tenant_keeps_is_its_own_business() {
     let platform = DAEMON.admin().await;
-    let (brief_path, brief) = tenant(&platform, "brief").await;
-    let (_, long) = tenant(&platform, "long").await;
+    let (brief_id, _, brief) = platform.add_tenant("brief").await;
+    let brief_path = format!("/api/v1/tenants/{brief_id}");
+    let (_, _, long) = platform.add_tenant("long").await;
     let (_, viewer) = brief.add_user("brief-viewer", &["viewer"]).await;
     for client in [&brief, &long] {
         let ten = (0..10).map(|n| inbox::alert(&format!("a-{n}"), "Alert"));
@@ -81,8 +72,9 @@ async fn what_one_tenant_keeps_is_its_own_business() {
 #[tokio::test]
 async fn a_tenant_has_no_more_than_it_may() {
     let platform = DAEMON.admin().await;
-    let (path, small) = tenant(&platform, "small").await;
-    let (_, other) = tenant(&platform, "other").await;
+    let (id, _, small) = platform.add_tenant("small").await;
+    let path = format!("/api/v1/tenants/{id}");
+    let (_, _, other) = platform.add_tenant("other").await;
     let limits = json!({ "limits": { "max_subscribers": 1, "max_rows_per_minute": 2,
         "max_users": 1, "max_hosts": 1 } });
     let seen = platform.patch(&path, limits).await.expect(200).json();

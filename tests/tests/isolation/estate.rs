@@ -60,13 +60,8 @@ impl Estate {
 
     /// A tenant that somebody who looks after tenants makes now.
     pub(crate) async fn of_a_new_tenant(daemon: &Daemon, platform: &Client, name: &str) -> Self {
-        let tenant = platform.post("/api/v1/tenants", json!({ "name": name })).await.expect(201);
-        let members = format!("/api/v1/tenants/{}/members", id(&tenant.json()));
-        let (username, password) = (format!("{name}-admin"), canary("estate"));
-        let first = json!({ "username": username, "password": password });
-        platform.post(&members, first).await.expect(201);
-        let admin = daemon.client().login(&username, &password).await;
-        let mut estate = Self::of(daemon, admin, &password, &username).await;
+        let (_, password, admin) = platform.add_tenant(name).await;
+        let mut estate = Self::of(daemon, admin, &password, &format!("{name}-admin")).await;
         // As first objects of paths that name two.
         for name in ["key_id", "session_id", "inspection_id"] {
             estate.objects.insert(name, uuid());
