@@ -72,6 +72,8 @@ function ThemeButton() {
 }
 
 function Head({ onHelp }: { onHelp: () => void }) {
+  // Before it is known who is there nothing stands where the way out will be a moment later.
+  const settled = user.value !== undefined || startError.value !== null;
   return (
     <header class="head">
       <Link to="hosts" class="brand" label="Gangplank, to the hosts">
@@ -87,10 +89,12 @@ function Head({ onHelp }: { onHelp: () => void }) {
           <ConnectionMark state={stream.value} what="What this page shows" onRetry={retryNow} />
         )}
         <MyTerminals />
-        <ThemeButton />
-        <button type="button" class="icon" aria-label="Help" title="Help (?)" onClick={onHelp}>
-          <Icon name="help" />
-        </button>
+        {settled && <ThemeButton />}
+        {settled && (
+          <button type="button" class="icon" aria-label="Help" title="Help (?)" onClick={onHelp}>
+            <Icon name="help" />
+          </button>
+        )}
         {user.value && (
           <Link
             to="account"

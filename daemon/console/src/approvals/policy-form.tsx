@@ -61,7 +61,7 @@ interface ChoicesProps {
 
 function Choices({ legend, name, options, chosen }: ChoicesProps) {
   return (
-    <fieldset class="choices">
+    <fieldset class="choices many">
       <legend>{legend}</legend>
       {options.map(([value, words]) => (
         <label key={value} class="choice">

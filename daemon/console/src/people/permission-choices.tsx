@@ -10,7 +10,7 @@ interface Props {
 /** Nobody gives what they don't have, so the rest can't be chosen. */
 export function PermissionChoices({ legend, permissions, given }: Props) {
   return (
-    <fieldset class="choices">
+    <fieldset class="choices many">
       <legend>{legend}</legend>
       {permissions.map((permission) => (
         <label key={permission} class="choice">

@@ -66,7 +66,7 @@ export function WebhookDialog({ webhook, onClose, onDone }: FormProps) {
         autocomplete="off"
         defaultValue={webhook?.url ?? ""}
       />
-      <fieldset class="choices">
+      <fieldset class="choices many">
         <legend>What is sent there</legend>
         {TOPICS.map(([topic, words]) => (
           <label key={topic} class="choice">
