@@ -2,6 +2,7 @@
 //! many events go through.
 
 use std::{
+    any::Any,
     path::Path,
     sync::{
         Arc,
@@ -141,28 +142,19 @@ struct Server {
     client: Client,
     pid: Pid,
     /// What runs as long as this is there.
-    _running: Running,
-}
-
-enum Running {
-    Daemon { _daemon: Daemon },
-    Hub { _hub: Hub },
+    _running: Box<dyn Any>,
 }
 
 impl Server {
     async fn start(name: &str, peers: Option<&Path>, crowd: usize) -> Result<Self> {
         if name == HUB {
             let hub = Hub::start(peers.context("no directory of peers")?).await?;
-            return Ok(Self {
-                client: hub.client(),
-                pid: hub.pid(),
-                _running: Running::Hub { _hub: hub },
-            });
+            return Ok(Self { client: hub.client(), pid: hub.pid(), _running: Box::new(hub) });
         }
         let crowd = (crowd * 2).to_string();
         let daemon = Daemon::with(&[("limits.sockets_per_user", &crowd)]);
         let (client, pid) = (daemon.admin().await, Pid::from_raw(daemon.pid()));
-        Ok(Self { client, pid, _running: Running::Daemon { _daemon: daemon } })
+        Ok(Self { client, pid, _running: Box::new(daemon) })
     }
 }
 
