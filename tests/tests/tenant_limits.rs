@@ -7,6 +7,7 @@ use gangplank_tests::{
     agent::{Agent, Policy, shell_user},
     daemon::Daemon,
     eventually,
+    farm::Farm,
     http::Client,
     inbox,
     page::Page,
@@ -130,6 +131,13 @@ async fn a_tenant_opens_no_more_terminals_than_it_may() {
     let refused = second.refused(pty.clone()).await;
     assert_eq!(refused["code"], "not_allowed", "{refused}");
     assert!(refused["message"].as_str().expect("words").contains("as many terminals"));
+    let farm = Farm::open().await;
+    let at = farm.addresses()[0];
+    let host = admin.add_host("next", Some((&at.ip().to_string(), at.port()))).await;
+    let mut third = Page::open(&admin, host["id"].as_str().expect("an id")).await;
+    let direct = json!({ "connection_mode": "direct", "username": "x", "password": canary("p") });
+    assert_eq!(third.refused(direct).await["code"], "not_allowed");
+    farm.nobody_came().await;
     first.proves_a_shell().await;
     admin.patch(&own, json!({ "limits": {} })).await.expect(200);
     second.connected(pty).await;

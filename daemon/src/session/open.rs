@@ -18,7 +18,7 @@ use gangplank_terminal::ssh::key::UserKey;
 use crate::app::App;
 use crate::auth::Principal;
 use crate::link::{AgentLink, LegacyKey, Vocabulary};
-use crate::store::{Host, HostKeySource, HostState};
+use crate::store::{Host, HostKeySource, HostState, StoreError};
 
 /// A channel that was asked for, and what is known of it.
 #[derive(Debug)]
@@ -74,10 +74,7 @@ pub async fn open(
     connect: Connect,
     interactive: bool,
 ) -> Result<Opening, OpenError> {
-    let host = app.store.host(who.tenant, host).await.map_err(|error| {
-        tracing::error!(%error, "the store failed");
-        OpenError::new(ErrorCode::Internal, "the store can't be reached right now")
-    })?;
+    let host = app.store.host(who.tenant, host).await.map_err(unopened)?;
     let Some(host) = host else {
         return Err(OpenError::new(ErrorCode::NotAllowed, "this host was removed"));
     };
@@ -85,16 +82,23 @@ pub async fn open(
         let message = "this host waits until somebody accepts it on its page";
         return Err(OpenError::new(ErrorCode::NotAllowed, message));
     }
-    let keep = super::life::keep(app, who.tenant).await.map_err(|error| {
-        tracing::error!(%error, "the store failed");
-        OpenError::new(ErrorCode::Internal, "the store can't be reached right now")
-    })?;
+    app.store.look_for_room_for_terminal(who.tenant).await.map_err(unopened)?;
+    let keep = super::life::keep(app, who.tenant).await.map_err(unopened)?;
     let wanted = Wanted { session_id: SessionId::new(), pty: pty(&connect)?, keep, interactive };
     match connect.connection_mode {
         ConnectionMode::Direct => direct(app, host, connect, wanted).await,
         ConnectionMode::Proxy => proxy(app, host, connect, wanted).await,
         ConnectionMode::Pty => on_agent(app, &host, &connect, wanted),
     }
+}
+
+/// What the store says about a terminal that is not opened.
+fn unopened(error: StoreError) -> OpenError {
+    if let StoreError::Refused(message) = error {
+        return OpenError::new(ErrorCode::NotAllowed, message);
+    }
+    tracing::error!(%error, "the store failed");
+    OpenError::new(ErrorCode::Internal, "the store can't be reached right now")
 }
 
 /// What every way of opening needs.
@@ -300,10 +304,7 @@ async fn target(
     port: u16,
     own_sshd: bool,
 ) -> Result<Target, OpenError> {
-    let keys = app.store.host_keys(host.tenant, host.id).await.map_err(|error| {
-        tracing::error!(%error, "the store failed");
-        OpenError::new(ErrorCode::Internal, "the store can't be reached right now")
-    })?;
+    let keys = app.store.host_keys(host.tenant, host.id).await.map_err(unopened)?;
     let address =
         if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") };
     let known = keys.into_iter().filter_map(|key| match key.source {

@@ -1,7 +1,7 @@
 //! What internal services decide about tenants: whether they are let in, and how much they may have.
 
 use gangplank_proto::id::TenantId;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Executor, Sqlite, Transaction};
 
 use super::audit::append;
 use super::row::{number, number_option};
@@ -104,17 +104,28 @@ pub(super) async fn room_for_host(
 ) -> Result<(), StoreError> {
     let sql = "SELECT (SELECT COUNT(*) FROM hosts WHERE tenant_id = $1) AS has, max_hosts AS may \
                FROM tenants WHERE id = $1";
-    room(write, tenant, sql, "this tenant has as many hosts as its license allows").await
+    room(&mut **write, tenant, sql, "this tenant has as many hosts as its license allows").await
+}
+
+impl Store {
+    /// Looks whether the tenant may have another terminal, before anything is dialled for it. Whether
+    /// it still may is decided when the terminal is written down.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when it has as many as it may.
+    pub async fn look_for_room_for_terminal(&self, tenant: TenantId) -> Result<(), StoreError> {
+        room_for_terminal(&self.reader, tenant).await
+    }
 }
 
 /// Refuses a terminal that is one more than the tenant may have.
 pub(super) async fn room_for_terminal(
-    write: &mut Transaction<'static, Sqlite>,
+    store: impl Executor<'_, Database = Sqlite>,
     tenant: TenantId,
 ) -> Result<(), StoreError> {
     let sql = "SELECT (SELECT COUNT(*) FROM sessions WHERE tenant_id = $1 AND ended_at IS NULL) \
                AS has, max_terminals AS may FROM tenants WHERE id = $1";
-    room(write, tenant, sql, "this tenant has as many terminals as it may; end one first").await
+    room(store, tenant, sql, "this tenant has as many terminals as it may; end one first").await
 }
 
 /// Refuses a user that is one more than the tenant may have.
@@ -124,16 +135,16 @@ pub(super) async fn room_for_user(
 ) -> Result<(), StoreError> {
     let sql = "SELECT (SELECT COUNT(*) FROM users WHERE tenant_id = $1) AS has, max_users AS may \
                FROM tenants WHERE id = $1";
-    room(write, tenant, sql, "this tenant has as many users as its license allows").await
+    room(&mut **write, tenant, sql, "this tenant has as many users as its license allows").await
 }
 
 async fn room(
-    write: &mut Transaction<'static, Sqlite>,
+    store: impl Executor<'_, Database = Sqlite>,
     tenant: TenantId,
     sql: &'static str,
     full: &'static str,
 ) -> Result<(), StoreError> {
-    let row = sqlx::query(sql).bind(tenant.to_string()).fetch_one(&mut **write).await?;
+    let row = sqlx::query(sql).bind(tenant.to_string()).fetch_one(store).await?;
     let has: u64 = number(&row, "has")?;
     let may: Option<u64> = number_option(&row, "may")?;
     if may.is_none_or(|may| has < may) { Ok(()) } else { Err(StoreError::Refused(full)) }

@@ -102,7 +102,7 @@ impl Store {
         new: &NewSession,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        room_for_terminal(&mut write, owner.tenant).await?;
+        room_for_terminal(&mut *write, owner.tenant).await?;
         sqlx::query(
             "INSERT INTO sessions (id, tenant_id, host_id, host_name, user_id, user_name, login_id, \
              mode, username, host_key, state, started_at, cols, \"rows\") \
