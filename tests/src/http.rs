@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// Header lines that each request carries, as they go over the wire.
-    pub(crate) fn head(&self) -> Vec<(String, String)> {
+    pub fn head(&self) -> Vec<(String, String)> {
         let mut head = vec![("Host".to_owned(), self.authority())];
         let own = [("Origin", &self.origin), ("Cookie", &self.cookie)];
         for (name, value) in own {

@@ -8,10 +8,12 @@ mod egress;
 mod flood;
 mod frames;
 mod http;
+mod malice;
 mod payloads;
 mod sockets;
 mod table;
 mod terminal;
+mod timing;
 mod tls;
 
 use std::sync::LazyLock;

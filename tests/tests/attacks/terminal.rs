@@ -9,31 +9,28 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{RIG, TURN};
-
-/// What a server says, and then says for ever.
-const MALICE: [(&[u8], &[u8]); 4] = [
-    (b"", b"please hold the line\r\n"),
-    (b"", &[b'x'; 4096]),
-    (b"SSH-2.0-Hostile\r\n", &[0xa5; 4096]),
-    (b"SSH-2.0-Hostile\r\n\x7f\xff\xff\xff\x04", &[0; 4096]),
-];
+use crate::{
+    RIG, TURN,
+    malice::{self, Malice},
+};
 
 #[tokio::test]
 async fn a_hostile_ssh_server_hurts_its_own_page_only() {
     let _turn = TURN.lock().await;
     let control = RIG.control().await;
     let admin = RIG.daemon().admin().await;
-    for (number, (first, ever)) in MALICE.into_iter().enumerate() {
+    for (number, Malice { name, first, ever }) in malice::all().into_iter().enumerate() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("a client");
-            let mut alive = stream.write_all(first).await.is_ok();
+            let (stream, _) = listener.accept().await.expect("a client");
+            let (mut reader, mut writer) = stream.into_split();
+            let mut alive = writer.write_all(&first).await.is_ok() && !ever.is_empty();
             while alive {
-                alive = stream.write_all(ever).await.is_ok();
+                alive = writer.write_all(&ever).await.is_ok();
             }
-            let _ = stream.read(&mut [0; 1]).await;
+            // Until the daemon has had enough.
+            while reader.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {}
         });
         let host = admin.add_host(&format!("hostile-{number}"), Some(("127.0.0.1", port))).await;
         let id = host["id"].as_str().expect("an id");
@@ -41,10 +38,10 @@ async fn a_hostile_ssh_server_hurts_its_own_page_only() {
         let login = json!({ "username": "somebody", "password": "CANARY-for-nobody" });
         let refused = tokio::time::timeout(Duration::from_secs(30), page.refused(login)).await;
         let code = refused.expect("an error in time")["code"].clone();
-        assert!(code == "unreachable" || code == "timeout", "{number}: {code}");
+        assert!(code == "unreachable" || code == "timeout", "{name}: {code}");
         tokio::time::timeout(Duration::from_secs(30), server)
             .await
-            .expect("cut off")
+            .unwrap_or_else(|_| panic!("{name}: not cut off"))
             .expect("a server");
         admin.delete(&format!("/api/v1/hosts/{id}")).await.expect(204);
     }
