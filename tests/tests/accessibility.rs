@@ -31,7 +31,7 @@ const PAGES: [&str; 21] = [
 /// JavaScript for what can be used and has no name that could be read out.
 const NAMELESS: &str = "[...document.querySelectorAll('button, a[href], input, select, textarea, \
     summary, [role=tab], [tabindex=\"0\"]')]\
-    .filter(e => e.getClientRects().length && !e.closest('.xterm'))\
+    .filter(e => e.checkVisibility() && !e.closest('.xterm'))\
     .filter(e => ![e.getAttribute('aria-label'), e.innerText, e.title, \
     ...[...(e.labels || [])].map(l => l.innerText), \
     document.getElementById(e.getAttribute('aria-labelledby') || ' ')?.innerText]\
@@ -56,7 +56,7 @@ const FAINT: &str = "(() => {
     const faint = [];
     for (const e of document.querySelectorAll('body *')) {
         const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-        if (!own || !e.getClientRects().length || e.closest('.xterm, svg, option, :disabled')) continue;
+        if (!own || !e.checkVisibility() || e.closest('.xterm, svg, option, :disabled')) continue;
         const style = getComputedStyle(e);
         const below = ground(e);
         const [a, b] = [light(over(parts(style.color), below)), light(below)];
