@@ -160,7 +160,17 @@ impl Events {
         &self,
         publication: Publication,
     ) -> Result<Vec<Published>, StoreError> {
-        self.desk.publish(publication).await
+        let mut said = self.desk.publish(vec![publication]).await;
+        said.pop().unwrap_or(Err(StoreError::Corrupt("publication")))
+    }
+
+    /// Commits publications in their order, each all or none.
+    ///
+    /// # Errors
+    /// When the store fails for one of them; others may be there then.
+    pub async fn publish_each(&self, publications: Vec<Publication>) -> Result<(), StoreError> {
+        let said = self.desk.publish(publications).await;
+        said.into_iter().try_for_each(|said| said.map(drop))
     }
 
     /// Tells subscribers of an event that was committed together with what it tells of.

@@ -176,23 +176,22 @@ impl Group<'_> {
         let mut publishing = Vec::with_capacity(entries.len());
         for entry in &entries {
             match entry::thought(entry) {
-                Ok(message) => publishing.push(self.publish(&entry.id, message)),
+                Ok(message) => publishing.push(self.publication(&entry.id, message)),
                 Err(error) => {
                     tracing::warn!(%error, entry = ?entry.id, "an entry of a stream is passed over");
                 }
             }
         }
-        futures_util::future::try_join_all(publishing).await?;
+        self.app.events.publish_each(publishing).await?;
         let ids: Vec<_> = entries.into_iter().map(|entry| entry.id).collect();
         let _: usize = self.connection.xack(stream, group, &ids).await?;
         Ok(())
     }
 
-    async fn publish(&self, id: &str, message: serde_json::Value) -> Result<(), StoreError> {
+    fn publication(&self, id: &str, message: serde_json::Value) -> Publication {
         let digest = hex::encode(Sha256::digest(message.to_string()));
         let once = Once { key: format!("redis:{}:{id}", self.stream.stream), digest };
         let (tenant, topic) = (self.tenant, Topic::AgentThoughts);
-        let publication = Publication { tenant, topic, messages: vec![message], once: Some(once) };
-        self.app.events.publish_all(publication).await.map(drop)
+        Publication { tenant, topic, messages: vec![message], once: Some(once) }
     }
 }

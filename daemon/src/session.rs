@@ -33,10 +33,30 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// What a socket is told of the terminal that it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// Somebody ended it.
-    Ended(&'static str),
+    /// It is ended.
+    Ended(Ending),
     /// Another page of its owner shows it from now on.
     Replaced,
+}
+
+/// Why a terminal is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Somebody wants it, for this reason.
+    Wanted(&'static str),
+    /// Its owner may no longer have it.
+    Withdrawn,
+}
+
+impl Ending {
+    /// For people.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Wanted(reason) => reason,
+            Self::Withdrawn => "its owner may no longer have it",
+        }
+    }
 }
 
 /// Where a socket hears what becomes of its terminal.
@@ -119,11 +139,11 @@ impl Sessions {
 
     /// Tells whoever shows a terminal of a tenant that it is ended. False when nobody does.
     #[must_use]
-    pub fn end(&self, tenant: TenantId, id: SessionId, reason: &'static str) -> bool {
+    pub fn end(&self, tenant: TenantId, id: SessionId, ending: Ending) -> bool {
         let live = self.lock();
         let found = live.get(&id).filter(|live| live.tenant == tenant);
         if let Some(found) = found {
-            tell(&found.ear, Told::Ended(reason));
+            tell(&found.ear, Told::Ended(ending));
         }
         found.is_some()
     }

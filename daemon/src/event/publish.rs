@@ -71,18 +71,26 @@ impl Desk {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn publish(self: &Arc<Self>, publication: Publication) -> Answer {
-        let Publication { tenant, topic, messages, once } = publication;
-        let messages: Vec<_> = messages.iter().map(Value::to_string).collect();
-        let size = messages.iter().map(String::len).sum::<usize>() / 1024 + messages.len();
+    /// Hands publications in, in their order, and answers each of them.
+    pub(super) async fn publish(self: &Arc<Self>, publications: Vec<Publication>) -> Vec<Answer> {
+        let mut size = 0;
+        let (orders, answers): (Vec<_>, Vec<_>) = publications
+            .into_iter()
+            .map(|Publication { tenant, topic, messages, once }| {
+                let messages: Vec<_> = messages.iter().map(Value::to_string).collect();
+                size += messages.iter().map(String::len).sum::<usize>() / 1024 + messages.len();
+                let appending = Appending { tenant, topic: topic.as_str(), messages, once };
+                let (answer, answered) = oneshot::channel();
+                (Order { topic, appending, answer }, answered)
+            })
+            .unzip();
         let size = u32::try_from(size).unwrap_or(WAITING).min(WAITING);
         // It is never closed.
         let _room = self.room.acquire_many(size).await;
-        let appending = Appending { tenant, topic: topic.as_str(), messages, once };
-        let (answer, answered) = oneshot::channel();
         let idle = {
             let mut queue = self.queue();
-            queue.orders.push_back(Order { topic, appending, answer });
+            // At once, so that nothing comes between them and none overtakes another.
+            queue.orders.extend(orders);
             !std::mem::replace(&mut queue.written, true)
         };
         if idle {
@@ -90,7 +98,11 @@ impl Desk {
             let desk = Arc::clone(self);
             self.tracker.spawn(async move { desk.write().await });
         }
-        answered.await.unwrap_or(Err(StoreError::Corrupt("publication")))
+        let mut said = Vec::with_capacity(answers.len());
+        for answered in answers {
+            said.push(answered.await.unwrap_or(Err(StoreError::Corrupt("publication"))));
+        }
+        said
     }
 
     /// Writes until nothing waits.

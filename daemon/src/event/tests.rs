@@ -72,6 +72,21 @@ async fn heard(follower: &mut Follower) -> Vec<u64> {
 }
 
 #[tokio::test]
+async fn many_publications_at_once_keep_their_order() {
+    let bench = bench().await;
+    let (tenant, topic) = (bench.tenant, Topic::Alerts);
+    let mut follower = bench.follow(tenant, 0);
+    // More than a task does before it has to make way for others.
+    let numbers: Vec<u64> = (0..300).collect();
+    let one = |n: &u64| {
+        let once = Some(Once { key: n.to_string(), digest: n.to_string() });
+        Publication { tenant, topic, messages: vec![json!({ "n": n })], once }
+    };
+    bench.events.publish_each(numbers.iter().map(one).collect()).await.unwrap();
+    assert_eq!(heard(&mut follower).await, numbers);
+}
+
+#[tokio::test]
 async fn what_is_published_is_heard_in_order_and_by_its_tenant_alone() {
     let bench = bench().await;
     let mut before = bench.follow(bench.tenant, 0);

@@ -12,7 +12,7 @@ use super::gate::Call;
 use crate::app::App;
 use crate::audit::Entry;
 use crate::auth::Principal;
-use crate::session::life;
+use crate::session::{Ending, life};
 use crate::store::Session;
 
 fn view(session: Session, me: &Principal) -> Value {
@@ -68,6 +68,7 @@ pub(super) async fn end(app: Arc<App>, call: Call) -> Result<Response, Refusal> 
     let tenant = call.person()?.tenant;
     let entry = Entry::done(tenant, "terminal.stop", format!("session:{}", session.id));
     app.store.audit(&call.by(&app)?, entry).await?;
-    life::end(&app, tenant, &call.by(&app)?, &session, "ended by an operator").await?;
+    let ending = Ending::Wanted("ended by an operator");
+    life::end(&app, tenant, &call.by(&app)?, &session, ending).await?;
     super::no_content()
 }

@@ -7,6 +7,7 @@ use gangplank_proto::fact::HeldSession;
 use gangplank_proto::id::{HostId, SessionId, TenantId, UserId};
 use gangplank_proto::link::{Keep, Size};
 
+use super::Ending;
 use super::terminal::PERMISSION;
 use crate::app::App;
 use crate::audit::By;
@@ -38,12 +39,12 @@ pub async fn end(
     tenant: TenantId,
     by: &By,
     session: &Session,
-    reason: &'static str,
+    ending: Ending,
 ) -> Result<(), StoreError> {
-    if app.sessions.end(tenant, session.id, reason) {
+    if app.sessions.end(tenant, session.id, ending) {
         return Ok(());
     }
-    app.store.end_session(tenant, by, session.id, reason).await?;
+    app.store.end_session(tenant, by, session.id, ending.reason()).await?;
     if session.mode == "direct" {
         app.keeper.end(session.id);
     } else if let Some(link) = app.registry.of_host(session.host) {
@@ -59,7 +60,7 @@ pub async fn end(
 pub async fn check_user(app: &App, user: UserId) -> Result<(), StoreError> {
     for (tenant, session) in app.store.open_sessions().await? {
         if session.user == user && !may_keep(app, tenant, &session).await? {
-            end(app, tenant, &By::daemon(app.clock.now()), &session, WITHDRAWN).await?;
+            end(app, tenant, &By::daemon(app.clock.now()), &session, Ending::Withdrawn).await?;
         }
     }
     Ok(())
@@ -72,7 +73,7 @@ pub async fn check_user(app: &App, user: UserId) -> Result<(), StoreError> {
 pub async fn check_tenant(app: &App, tenant: TenantId) -> Result<(), StoreError> {
     for (of, session) in app.store.open_sessions().await? {
         if of == tenant && !may_keep(app, tenant, &session).await? {
-            end(app, tenant, &By::daemon(app.clock.now()), &session, WITHDRAWN).await?;
+            end(app, tenant, &By::daemon(app.clock.now()), &session, Ending::Withdrawn).await?;
         }
     }
     Ok(())
@@ -80,8 +81,6 @@ pub async fn check_tenant(app: &App, tenant: TenantId) -> Result<(), StoreError>
 
 /// For those who show terminals of a host that is removed.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-const WITHDRAWN: &str = "its owner may no longer have it";
 
 async fn may_keep(app: &App, tenant: TenantId, session: &Session) -> Result<bool, StoreError> {
     let permissions = app.store.permissions_of_user(tenant, session.user, app.clock.now()).await?;
@@ -93,9 +92,9 @@ async fn may_keep(app: &App, tenant: TenantId, session: &Session) -> Result<bool
 /// # Errors
 /// When the store fails.
 pub async fn end_host(app: &App, tenant: TenantId, host: HostId) -> Result<(), StoreError> {
-    let reason = "the host was removed";
+    let ending = Ending::Wanted("the host was removed");
     for session in app.store.open_sessions_of_host(tenant, host).await? {
-        end(app, tenant, &By::daemon(app.clock.now()), &session, reason).await?;
+        end(app, tenant, &By::daemon(app.clock.now()), &session, ending).await?;
     }
     // Who shows one ends it; a socket that is stuck is not waited for.
     let _ = tokio::time::timeout(FAREWELL, app.sessions.left(host)).await;
@@ -176,7 +175,7 @@ async fn compare(
         } else if !may_keep(app, *tenant, session).await? {
             tracing::info!(session = %session.id, "a terminal whose owner may not have it is ended");
             (holder.end)(session.id);
-            forget(app, *tenant, session.id, WITHDRAWN).await?;
+            forget(app, *tenant, session.id, Ending::Withdrawn.reason()).await?;
         }
     }
     Ok(())
@@ -208,7 +207,8 @@ pub async fn expire(app: &App) -> Result<(), StoreError> {
             continue;
         };
         if expires_at.plus(LATE) < now {
-            end(app, tenant, &By::daemon(now), &session, "nobody came back in time").await?;
+            let ending = Ending::Wanted("nobody came back in time");
+            end(app, tenant, &By::daemon(now), &session, ending).await?;
         }
     }
     Ok(())

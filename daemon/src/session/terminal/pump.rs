@@ -13,8 +13,8 @@ use gangplank_terminal::queue::Item;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::super::Told;
 use super::super::page::Vocabulary;
+use super::super::{Ending, Told};
 use super::shown::PENDING;
 use super::{State, Terminal, away};
 use crate::approval::Status;
@@ -23,6 +23,9 @@ use crate::socket::{self, End, Reader};
 
 /// How long before the end an idle person is asked.
 const IDLE_NOTICE: Duration = Duration::from_secs(60);
+
+/// For a look at why a terminal's owner may no longer have it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What happened.
 enum Event {
@@ -59,7 +62,10 @@ impl From<Loss> for Leave {
 impl From<Told> for Leave {
     fn from(told: Told) -> Self {
         match told {
-            Told::Ended(reason) => Self::Finish(End::close(CloseCode::SessionEnded, reason)),
+            Told::Ended(Ending::Withdrawn) => Self::Finish(Loss::Withdrawn.end()),
+            Told::Ended(Ending::Wanted(reason)) => {
+                Self::Finish(End::close(CloseCode::SessionEnded, reason))
+            }
             Told::Replaced => {
                 Self::Detach(End::close(CloseCode::Replaced, "another page shows this terminal"))
             }
@@ -93,6 +99,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 event = self.next(reader) => event,
                 () = &mut timer => Event::Due,
             };
+            if let Event::Told(told @ Told::Ended(Ending::Withdrawn)) = event {
+                // Why is known to whoever watches over the page's right, who may hear of it later.
+                break match tokio::time::timeout(LOOK, &mut lost).await {
+                    Ok(loss) => Leave::Finish(loss.end()),
+                    Err(_) => told.into(),
+                };
+            }
             if let Event::Told(_) = event {
                 self.ear.send_replace(None);
                 told.set(hear(self.ear.subscribe()));
@@ -163,7 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             Event::KeeperBack => self.reach().await?,
             Event::Gateway => self.gateway_news().await?,
             Event::Consent(status) => self.decided(status).await?,
-            Event::Told(Told::Ended(reason)) => self.closed(Exit::because(reason)).await?,
+            Event::Told(Told::Ended(ending)) => {
+                self.closed(Exit::because(ending.reason())).await?;
+            }
             Event::Told(told @ Told::Replaced) => return Err(told.into()),
             Event::Due => self.overdue(beat).await?,
         }

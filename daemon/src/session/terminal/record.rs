@@ -282,9 +282,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             app.store.detach_session(tenant, session_id, &left).await?;
             drop(place);
             // Whoever ended it while it was being left has told this socket only.
-            let Some(Told::Ended(reason)) = *told.borrow() else { return Ok(()) };
+            let Some(Told::Ended(ending)) = *told.borrow() else { return Ok(()) };
             match app.store.session(tenant, session_id).await? {
-                Some(session) => life::end(&app, tenant, &by, &session, reason).await,
+                Some(session) => life::end(&app, tenant, &by, &session, ending).await,
                 None => Ok(()),
             }
         })
