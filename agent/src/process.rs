@@ -10,14 +10,11 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Where programs look for others.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// How soon a program is interrupted again that has not ended.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +91,6 @@ pub(crate) async fn follow(
                 tokio::select! {
                     _ = child.wait() => return,
                     () = &mut printing, if !printed => printed = true,
-                    // One that wasn't listening just then, as apt isn't while dpkg works.
-                    () = sleep(AGAIN), if patience.farewell == Farewell::Interrupt => {
-                        group.bid_farewell(patience.farewell);
-                    }
                 }
             }
         };

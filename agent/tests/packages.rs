@@ -11,6 +11,7 @@ use std::time::Duration;
 use gangplank_agent::command::{Piece, Printer, Teller};
 use gangplank_agent::packages::{self, Finding, Manager, Mode, PackageError, Setup};
 use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -243,6 +244,8 @@ async fn failures_are_told_apart() {
 
 #[tokio::test]
 async fn an_update_that_is_called_off_ends() {
+    // As the agent listens: programs then hear of it even if whoever started all this ignores it.
+    let _interrupt = signal(SignalKind::interrupt()).unwrap();
     let system = System::new();
     system.configure("DPkg::Pre-Invoke { \"echo call off; sleep 600\"; };\n");
     let cancel = CancellationToken::new();
